@@ -1,0 +1,1 @@
+"""Measure: images to numbers. Never imports the scene, and nothing heavy until it is used."""

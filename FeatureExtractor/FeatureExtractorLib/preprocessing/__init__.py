@@ -1,0 +1,1 @@
+"""Make images comparable: bias field, voxel grid, intensities."""

@@ -1,0 +1,1 @@
+"""Radiomics behind one interface, by PyRadiomics or by our own engine."""

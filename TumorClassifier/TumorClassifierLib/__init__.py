@@ -1,0 +1,1 @@
+"""Decide: numbers to a class, a probability, an explanation and a report."""

@@ -1,0 +1,1 @@
+"""Results as MRML nodes, in Slicer and on slicer-core alike."""
