@@ -1,0 +1,142 @@
+"""A case: the images of one patient visit, the tumour's mask and what is known of the patient."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import SimpleITK as sitk
+
+from .errors import GeometryError, InputError
+
+ClinicalValue = float | str | None
+
+# Two grids are one when corresponding points differ by less than this share of a voxel: file formats that store
+# single precision or quaternions cannot do better than about 1e-4.
+GEOMETRY_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient visit; build it with `make_case`, which checks it.
+
+    images: by modality, the first is the reference; all share one voxel grid with the mask.
+    mask: uint8, 1 inside the tumour; None where a recipe needs none.
+    hashes: SHA-256 of each input file, by modality and "mask".
+    """
+
+    case_id: str
+    images: Mapping[str, sitk.Image]
+    mask: sitk.Image | None
+    patient_id: str
+    clinical: Mapping[str, ClinicalValue] = field(default_factory=lambda: MappingProxyType({}))
+    label: str | None = None
+    segment: str = ""
+    cohort: str = ""
+    hashes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def image(self, modality: str) -> sitk.Image:
+        """The image of one modality; raises InputError naming the ones there are."""
+        if modality not in self.images:
+            have = ", ".join(self.images)
+            raise InputError(f"Case {self.case_id} has no {modality} image (it has: {have}); add one.")
+        return self.images[modality]
+
+    def required_mask(self) -> sitk.Image:
+        """The mask; raises InputError where the case has none."""
+        if self.mask is None:
+            raise InputError(f"Case {self.case_id} has no tumour mask; outline the tumour or name a mask file.")
+        return self.mask
+
+
+def make_case(
+    case_id: str,
+    images: Mapping[str, sitk.Image],
+    mask: sitk.Image | None,
+    *,
+    patient_id: str = "",
+    clinical: Mapping[str, ClinicalValue] | None = None,
+    label: str | None = None,
+    segment: str = "",
+    cohort: str = "",
+    hashes: Mapping[str, str] | None = None,
+) -> Case:
+    """A checked case.
+
+    Raises InputError when there is no image, an image has no signal or the mask is empty, has one voxel, or is
+    not uint8 0/1; GeometryError when grids differ.
+    """
+    if not images:
+        raise InputError(f"Case {case_id} has no image; give at least one.")
+    reference_name, reference = next(iter(images.items()))
+    for name, image in images.items():
+        check_image(image, f"{name} image of case {case_id}")
+        check_same_geometry(reference, image, f"{reference_name} image", f"{name} image", case_id)
+    if mask is not None:
+        check_same_geometry(reference, mask, f"{reference_name} image", "mask", case_id)
+        check_mask(mask, f"mask of case {case_id}")
+    return Case(
+        case_id=case_id,
+        images=MappingProxyType(dict(images)),
+        mask=mask,
+        patient_id=patient_id or case_id,
+        clinical=MappingProxyType(dict(clinical or {})),
+        label=label,
+        segment=segment,
+        cohort=cohort,
+        hashes=MappingProxyType(dict(hashes or {})),
+    )
+
+
+def check_image(image: sitk.Image, name: str) -> None:
+    """Raises InputError unless `image` is a scalar volume with finite values that are not all equal."""
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(
+            f"The {name} has {image.GetDimension()} dimensions and {image.GetNumberOfComponentsPerPixel()} values a "
+            "voxel, but a single three-dimensional grey volume is needed; extract one first."
+        )
+    array = sitk.GetArrayViewFromImage(image)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"The {name} holds NaN or infinite values; replace them before loading it.")
+    if array.min() == array.max():
+        raise InputError(f"The {name} has the same value everywhere ({array.flat[0]}); load the real image.")
+
+
+def check_mask(mask: sitk.Image, name: str) -> None:
+    """Raises InputError unless `mask` is a uint8 0/1 volume of at least two voxels."""
+    array = sitk.GetArrayViewFromImage(mask)
+    if mask.GetPixelID() != sitk.sitkUInt8 or array.max(initial=0) > 1:
+        raise InputError(f"The {name} must be a binary volume of 8-bit integers; threshold it first.")
+    size = int(np.count_nonzero(array))
+    if size == 0:
+        raise InputError(f"The {name} is empty; outline the tumour first.")
+    if size == 1:
+        raise InputError(f"The {name} has a single voxel, too little to measure; outline the whole tumour.")
+
+
+def check_same_geometry(a: sitk.Image, b: sitk.Image, a_name: str, b_name: str, case_id: str) -> None:
+    """Raises GeometryError, saying what differs, unless both images share one voxel grid.
+
+    Grids are compared by size and by the physical position (mm) of the eight corners.
+    """
+    if a.GetSize() != b.GetSize():
+        raise GeometryError(
+            f"The {a_name} and the {b_name} of case {case_id} differ in size ({_by(a.GetSize())} and "
+            f"{_by(b.GetSize())} voxels); resample the {b_name} to the {a_name}'s grid."
+        )
+    allowed = GEOMETRY_TOLERANCE * max(a.GetSpacing())
+    corners = [[i * (n - 1) for i, n in zip(corner, a.GetSize(), strict=True)] for corner in np.ndindex(2, 2, 2)]
+    # ITK converts index to point in double precision, so the corners carry spacing, origin and direction at once.
+    apart = max(
+        np.abs(np.subtract(a.TransformIndexToPhysicalPoint(corner), b.TransformIndexToPhysicalPoint(corner))).max()
+        for corner in corners
+    )
+    if apart > allowed:
+        raise GeometryError(
+            f"The {a_name} and the {b_name} of case {case_id} lie up to {apart:.3g} mm apart in space; resample the "
+            f"{b_name} to the {a_name}'s grid."
+        )
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "×".join(str(n) for n in size)
