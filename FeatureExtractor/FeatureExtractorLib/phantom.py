@@ -26,7 +26,7 @@ def head_phantom(seed: int = 0) -> tuple[sitk.Image, sitk.Image]:
 
     def ellipsoid(cx: float, cy: float, cz: float, rx: float, ry: float, rz: float) -> np.ndarray:
         """Signed distance-like value: below 1 inside."""
-        return np.sqrt(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 + ((z - cz) / rz) ** 2) + warp / 60.0
+        return np.sqrt(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 + ((z - cz) / rz) ** 2) + warp / 130.0
 
     head = ellipsoid(0, 0, 0, 88, 104, 92)
     tissue = np.zeros(x.shape)
