@@ -1,0 +1,103 @@
+"""From the image as it was taken to the images that are measured: one order for training and for classifying.
+
+1. reorient to axial slices (LPS), so that "maximum-area axial slice" means the same for every acquisition;
+2. correct the bias field (N4);
+3. handle intensities;
+4. for slice models, keep the tumour's maximum-area slice for radiomics;
+5. resample to the working grid for the network.
+"""
+
+from dataclasses import dataclass
+
+import SimpleITK as sitk
+
+from .case import check_mask
+from .errors import InputError
+from .preprocessing.intensity import rescale_percentiles
+from .preprocessing.n4 import correct_bias_field
+from .preprocessing.resampling import orient, resample, resample_mask
+from .progress import Progress, silent
+from .regions import maximum_area_slice
+
+N4_METHODS = ("none", "itk", "fast")
+INTENSITIES = ("none", "percentiles")
+REGIONS = ("volume", "slice")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How images are made comparable before anything is measured.
+
+    n4: "none", "itk", or "fast" (the same algorithm, separable). intensity: "none", or "percentiles" (0.5th to
+    99.5th percentile of the head to 0–1000). region: "volume", or "slice" for models that know the tumour's
+    maximum-area axial slice only. spacing: mm of the network's working grid, x, y, z; 0 keeps an axis.
+    """
+
+    n4: str = "itk"
+    intensity: str = "none"
+    region: str = "volume"
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("n4", self.n4, N4_METHODS),
+            ("intensity", self.intensity, INTENSITIES),
+            ("region", self.region, REGIONS),
+        ):
+            if value not in known:
+                raise InputError(f"The setting {name} cannot be {value!r}; choose one of {', '.join(known)}.")
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """What the engines are given.
+
+    image, mask: for radiomics, which resamples by its own preset (one axial slice when region is "slice").
+    working_image, working_mask: the whole volume on the working grid, for the network and its maps.
+    """
+
+    image: sitk.Image
+    mask: sitk.Image
+    working_image: sitk.Image
+    working_mask: sitk.Image
+    warnings: tuple[str, ...]
+
+
+def prepare(
+    image: sitk.Image, mask: sitk.Image, settings: Preparation, progress: Progress = silent
+) -> PreparedImage:
+    """Prepare one image and its mask (same grid); the input is not changed.
+
+    Raises InputError when N4 is asked for and intensities inside the mask are negative, or when the mask is lost
+    on the working grid.
+    """
+    image, mask = orient(image, "LPS"), orient(mask, "LPS")
+    warnings: tuple[str, ...] = ()
+    if settings.n4 != "none":
+        progress("bias field", 0.0)
+        _check_not_negative(image, mask)
+        correction = correct_bias_field(image, method=settings.n4)
+        image, warnings = correction.corrected, correction.warnings
+        progress("bias field", 1.0)
+    if settings.intensity == "percentiles":
+        image = rescale_percentiles(image)
+    progress("resampling", 0.0)
+    working_image = resample(image, settings.spacing)
+    working_mask = resample_mask(mask, settings.spacing)
+    check_mask(working_mask, "mask on the working grid")
+    progress("resampling", 1.0)
+    if settings.region == "slice":
+        k = maximum_area_slice(mask)
+        image, mask = image[:, :, k : k + 1], mask[:, :, k : k + 1]
+        check_mask(mask, "mask's maximum-area slice")
+    return PreparedImage(image, mask, working_image, working_mask, warnings)
+
+
+def _check_not_negative(image: sitk.Image, mask: sitk.Image) -> None:
+    """N4 works on the logarithm: zeros in the background are normal, negative tumour intensities are not."""
+    values = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) > 0]
+    if values.min() < 0:
+        raise InputError(
+            f"The image has negative intensities inside the mask (down to {values.min():g}), which N4 cannot correct; "
+            "switch N4 off, or shift the image so that the tissue is positive."
+        )
