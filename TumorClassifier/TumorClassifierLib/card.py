@@ -1,0 +1,55 @@
+"""The model card: what a model is, what it was trained on, how good it is and what it cannot do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+HEADER = "For research use only. Not a medical device: not for diagnosis, treatment decisions or triage."
+SHOWN = ("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "brier")
+
+
+def model_card(manifest: Mapping[str, Any]) -> str:
+    """The card as Markdown, from a bundle's manifest."""
+    cohort, about = manifest["cohort"], manifest["about"]
+    by_class = ", ".join(f"{count} {name}" for name, count in cohort["patients_by_class"].items())
+    lines = [
+        f"# {manifest['name']} {manifest['version']}",
+        "",
+        f"**{HEADER}**",
+        "",
+        f"- Decides between: {' and '.join(manifest['classes'])}; gives the probability of {manifest['positive']}",
+        f"- Images: {', '.join(manifest['modalities'])}, with an outline of the tumour",
+        f"- Recipe: {manifest['recipe']} ({manifest['publication']})",
+        f"- Network: {manifest['settings']['backbone']}, {manifest['weights_origin']}",
+        f"- Intended use: {about['intended_use'] or 'research on cohorts like the one it was trained on'}",
+        "",
+        "## Data",
+        "",
+        f"{cohort['patients']} patients ({by_class}), {cohort['cases']} images. "
+        + (about["data"] or "The data were not described by whoever trained the model."),
+        "",
+        f"Licence and source: {about['licence'] or 'not stated'}",
+        "",
+        "## How good it is",
+        "",
+        f"{manifest['folds']}-fold cross-validation by patient: everything that is fitted, network and selection "
+        "included, was fitted without the patients it was judged on. A patient's probability is the mean over his or "
+        "her images. Value and 95 % interval:",
+        "",
+        *metrics_table(manifest["metrics"]),
+    ]
+    if manifest.get("test_metrics"):
+        lines += ["", "On the cohort's held-back test patients:", "", *metrics_table(manifest["test_metrics"])]
+    lines += ["", "## What it cannot do", "", *(f"- {limit}" for limit in about["limits"])]
+    lines += ["- It knows its own classes only: any other tumour is called one of them.", ""]
+    if manifest["warnings"]:
+        lines += ["## Notes from training", "", *(f"- {warning}" for warning in manifest["warnings"]), ""]
+    return "\n".join(lines)
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """Lines of a Markdown table: a row for every model, a column for every metric."""
+    rows = ["| model | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
+    for model, values in metrics.items():
+        cells = (f"{values[n]['value']:.3f} ({values[n]['low']:.3f}–{values[n]['high']:.3f})" for n in SHOWN)
+        rows.append(f"| {model} | " + " | ".join(cells) + " |")
+    return rows

@@ -1,0 +1,13 @@
+"""Classify a case with any model."""
+
+from FeatureExtractorLib.case import Case
+from FeatureExtractorLib.progress import Progress, silent
+
+from .bundle import Bundle
+from .recipes import recipe_module
+from .results import ClassificationResult
+
+
+def classify_case(case: Case, bundle: Bundle, progress: Progress = silent) -> ClassificationResult:
+    """Classify a case as the model's recipe does; raises InputError where the case lacks what the model needs."""
+    return recipe_module(str(bundle.manifest["recipe"])).classify(case, bundle, progress)

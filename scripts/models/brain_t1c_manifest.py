@@ -1,0 +1,53 @@
+"""Make the manifest that the shipped models are trained from.
+
+    python scripts/models/brain_t1c_manifest.py DATA/brain_t1c_slices manifest.csv meningioma glioma
+
+The data set (Cheng 2017, figshare 1512427) has one to 97 slices a patient. At most four are taken of each, spread
+evenly over the half with the largest tumour areas, so that no patient outweighs the others.
+"""
+
+import argparse
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+SLICES_A_PATIENT = 4
+
+
+def main() -> None:
+    """Write the manifest named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("classes", nargs="+")
+    arguments = parser.parse_args()
+    with open(arguments.data / "slices.csv", newline="", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["class"] in arguments.classes]
+    with open(arguments.out, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["case_id", "patient_id", "image_T1C", "mask", "label"])
+        for row in chosen(rows, arguments.data):
+            image, mask = ((arguments.data / row[name]).resolve() for name in ("image", "mask"))
+            writer.writerow([row["slice"], row["patient"], image, mask, row["class"]])
+
+
+def chosen(rows: list[dict[str, str]], data: Path) -> list[dict[str, str]]:
+    """At most four slices of each patient, in the data set's order."""
+    slices = defaultdict(list)
+    for row in rows:
+        area = int(np.count_nonzero(sitk.GetArrayFromImage(sitk.ReadImage(str(data / row["mask"])))))
+        slices[row["patient"]].append((-area, int(row["slice"]), row))
+    kept = []
+    for of_patient in slices.values():
+        of_patient.sort(key=lambda item: item[:2])
+        largest = of_patient[: max(SLICES_A_PATIENT, (len(of_patient) + 1) // 2)]
+        places = np.linspace(0, len(largest) - 1, min(SLICES_A_PATIENT, len(largest))).round().astype(int)
+        kept += [largest[i][2] for i in places]
+    return sorted(kept, key=lambda row: int(row["slice"]))
+
+
+if __name__ == "__main__":
+    main()
