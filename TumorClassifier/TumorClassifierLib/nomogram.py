@@ -1,0 +1,237 @@
+"""A linear model of few variables as a paper scale: points per variable, their total, and the probability it means.
+
+Arithmetic as R's rms draws it: the variable whose shown values span the widest range of the linear predictor gets
+100 points, the others in proportion.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import expit, logit
+
+from FeatureExtractorLib.errors import BundleRejected, InputError
+
+from .clinical import ClinicalVariable
+from .plain import fields_of
+from .regression import LogisticModel
+
+Value = float | str
+PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class NumericTerm:
+    """A variable that adds coefficient · x; its axis spans at least low to high."""
+
+    name: str
+    coefficient: float
+    low: float
+    high: float
+    unit: str = ""
+
+    @property
+    def ticks(self) -> tuple[float, ...]:
+        """Round values from at or below `low` to at or above `high`; the axis ends at the outer ones."""
+        return pretty(self.low, self.high)
+
+    def effect(self, value: Value) -> float:
+        """Part of the linear predictor; raises InputError when the value is no finite number."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = np.nan
+        if not np.isfinite(number):
+            raise InputError(f"{self.name} is {value!r}, which is not a number; give one ({self.unit or 'no unit'}).")
+        return self.coefficient * number
+
+
+@dataclass(frozen=True)
+class FactorTerm:
+    """A variable with levels, each adding its own coefficient (0 for the reference)."""
+
+    name: str
+    levels: tuple[str, ...]
+    coefficients: tuple[float, ...]
+
+    @property
+    def ticks(self) -> tuple[str, ...]:
+        """Every level."""
+        return self.levels
+
+    def effect(self, value: Value) -> float:
+        """Part of the linear predictor; raises InputError at an unknown level."""
+        if value not in self.levels:
+            raise InputError(f"{self.name} is {value!r}, which is not one of its levels: {', '.join(self.levels)}.")
+        return self.coefficients[self.levels.index(str(value))]
+
+
+Term = NumericTerm | FactorTerm
+
+
+@dataclass(frozen=True)
+class Nomogram:
+    """A linear model with the axes on which it is drawn."""
+
+    intercept: float
+    terms: tuple[Term, ...]
+    outcome: str = "Probability"
+
+    @classmethod
+    def from_linear(cls, intercept: float, terms: Sequence[Term], outcome: str = "Probability") -> Self:
+        """The nomogram of logit P = intercept + Σ effect of each term.
+
+        Raises InputError when there is no term, a name occurs twice or no term has an effect.
+        """
+        names = [term.name for term in terms]
+        if not terms or len(set(names)) < len(names):
+            raise InputError(f"A nomogram needs one or more variables of different names; it got {names or 'none'}.")
+        nomogram = cls(float(intercept), tuple(terms), outcome)
+        if not nomogram.widest_range > 0:
+            raise InputError("No variable of the nomogram has an effect; fit a model with at least one.")
+        return nomogram
+
+    @classmethod
+    def from_regression(
+        cls, model: LogisticModel, variables: Sequence[ClinicalVariable], X: np.ndarray, outcome: str = "Probability"
+    ) -> Self:
+        """The nomogram of a fitted logistic model.
+
+        X: (n, p) the training cases' columns, for the numeric axes' ranges. variables: the clinical ones among the
+        columns, coded by `encode_clinical`; every other column, such as a score, is a numeric axis of its own.
+        Raises InputError when the model has no columns for a variable, and as `from_linear`.
+        """
+        weights = dict(zip(model.features, model.coefficients[1:], strict=True))
+        values = dict(zip(model.features, np.asarray(X, dtype=np.float64).T, strict=True))
+        terms: list[Term] = []
+        for variable in variables:
+            lacking = [column for column in variable.columns if column not in weights]
+            if lacking:
+                raise InputError(f"The model has no column {lacking[0]}; give the variables it was fitted with.")
+            own = [weights.pop(column) for column in variable.columns]
+            if variable.kind == "numeric":
+                terms.append(numeric_term(variable.name, own[0], values[variable.name], variable.unit))
+            else:
+                terms.append(FactorTerm(variable.name, variable.levels, (0.0, *own)))
+        terms += [numeric_term(name, weight, values[name]) for name, weight in weights.items()]
+        return cls.from_linear(model.intercept, terms, outcome)
+
+    @property
+    def widest_range(self) -> float:
+        """The largest range of the linear predictor over one axis: 100 points."""
+        return max(high - low for low, high in map(_effect_range, self.terms))
+
+    @property
+    def points_per_unit(self) -> float:
+        """Points for one unit of the linear predictor."""
+        return 100 / self.widest_range
+
+    @property
+    def zero_points(self) -> float:
+        """The linear predictor at a total of 0 points."""
+        return self.intercept + sum(_effect_range(term)[0] for term in self.terms)
+
+    @property
+    def most_points(self) -> float:
+        """The largest total on the axes."""
+        return sum(high - low for low, high in map(_effect_range, self.terms)) * self.points_per_unit
+
+    def points_of(self, term: Term, value: Value) -> float:
+        """Points of one value; outside the axis they go below 0 or on above its end.
+
+        Raises InputError at an unknown level or a value that is no number.
+        """
+        return (term.effect(value) - _effect_range(term)[0]) * self.points_per_unit
+
+    def points(self, values: Mapping[str, Value]) -> dict[str, float]:
+        """Points per variable of one patient; raises InputError at a missing or unusable value."""
+        missing = [term.name for term in self.terms if term.name not in values]
+        if missing:
+            raise InputError(f"The nomogram needs {missing[0]}, which is not given; add it to the patient's values.")
+        return {term.name: self.points_of(term, values[term.name]) for term in self.terms}
+
+    def total_points(self, values: Mapping[str, Value]) -> float:
+        """Sum of the points of one patient; raises InputError as `points`."""
+        return sum(self.points(values).values())
+
+    def probability(self, values: Mapping[str, Value]) -> float:
+        """P(class 1) of one patient, read off the total; raises InputError as `points`."""
+        return self.probability_at(self.total_points(values))
+
+    def probability_at(self, total: float) -> float:
+        """P(class 1) at a total of points."""
+        return float(expit(self.zero_points + total / self.points_per_unit))
+
+    def total_at(self, probability: float) -> float:
+        """Total points at which the probability stands."""
+        return float((logit(probability) - self.zero_points) * self.points_per_unit)
+
+    def probability_ticks(self) -> tuple[float, ...]:
+        """The usual probabilities that a total on the axes can reach."""
+        end = self.most_points
+        return tuple(p for p in PROBABILITIES if -1e-9 <= self.total_at(p) <= end + 1e-9)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: the model, and its axes with the points of their ticks, for any viewer.
+
+        `from_json` restores every number of the model exactly.
+        """
+        axes = [
+            {"name": t.name, "ticks": list(t.ticks), "points": [self.points_of(t, tick) for tick in t.ticks]}
+            for t in self.terms
+        ]
+        ticks = self.probability_ticks()
+        return {
+            "intercept": self.intercept,
+            "outcome": self.outcome,
+            "terms": [{"kind": _kind(term), **asdict(term)} for term in self.terms],
+            "axes": axes,
+            "total": {"ticks": list(pretty(0.0, self.most_points))},
+            "probability": {"ticks": list(ticks), "totals": [self.total_at(p) for p in ticks]},
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Restore a nomogram from `to_json`; raises BundleRejected when it is none."""
+        kinds: dict[str, type[NumericTerm] | type[FactorTerm]] = {"numeric": NumericTerm, "factor": FactorTerm}
+        try:
+            terms = [
+                kinds[term["kind"]](**fields_of(kinds[term["kind"]], {k: v for k, v in term.items() if k != "kind"}))
+                for term in document["terms"]
+            ]
+            return cls.from_linear(document["intercept"], terms, document["outcome"])
+        except (KeyError, TypeError) as error:
+            raise BundleRejected(f"The stored nomogram is damaged ({error}); get the model file again.") from error
+
+
+def numeric_term(name: str, coefficient: float, values: np.ndarray, unit: str = "") -> NumericTerm:
+    """A term whose axis spans the training values' quantiles q to 1 - q, q = 10 / max(n, 200), as rms does.
+
+    values: (n,) of the training cases.
+    """
+    share = 10 / max(len(values), 200)
+    low, high = np.quantile(np.asarray(values, dtype=np.float64), [share, 1 - share])
+    return NumericTerm(name, float(coefficient), float(low), float(high), unit)
+
+
+def pretty(low: float, high: float, intervals: int = 5) -> tuple[float, ...]:
+    """About `intervals` + 1 evenly spaced round numbers (1, 2 or 5 times a power of ten) that cover low to high."""
+    if not high > low:
+        low, high = low - 0.5 * max(abs(low), 1.0), high + 0.5 * max(abs(high), 1.0)
+    rough = (high - low) / intervals
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = power * min((1, 2, 5, 10), key=lambda factor: abs(np.log(factor * power / rough)))
+    first, last = np.floor(low / step + 1e-9), np.ceil(high / step - 1e-9)
+    digits = max(0, -int(np.floor(np.log10(step) + 1e-9)))
+    return tuple(round(float(index * step), digits) for index in np.arange(first, last + 1))
+
+
+def _effect_range(term: Term) -> tuple[float, float]:
+    """Smallest and largest effect at the axis' shown values."""
+    effects = [term.effect(tick) for tick in term.ticks]
+    return min(effects), max(effects)
+
+
+def _kind(term: Term) -> str:
+    return "numeric" if isinstance(term, NumericTerm) else "factor"
