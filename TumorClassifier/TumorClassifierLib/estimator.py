@@ -8,6 +8,8 @@ import numpy as np
 
 from FeatureExtractorLib.errors import InputError
 
+from .folds import canonical_order
+
 
 class Estimator:
     """Parameters are stored as given and read back by name, so that `clone`, `Pipeline` and searches work."""
@@ -64,7 +66,10 @@ class Selector(Estimator):
         self.n_features_in_ = values.shape[1]
         names = [str(name) for name in getattr(self, "feature_names_in_", default_names(self.n_features_in_))]
         check_finite(values, names)
-        self.support_ = self.choose(values, binary_labels(y), names, None if groups is None else np.asarray(groups))
+        labels = binary_labels(y)
+        order = canonical_order(values, labels, groups)  # so that rounding does not depend on the order of the rows
+        patients = None if groups is None else np.asarray(groups)[order]
+        self.support_ = self.choose(values[order], labels[order], names, patients)
         if not self.support_.any():
             raise InputError(f"{self!r} kept none of {self.n_features_in_} features; relax it or check the features.")
         return self

@@ -13,6 +13,7 @@ from .folds import grouped_folds
 
 ALPHAS = 100
 SMALLEST_ALPHA = 0.01  # of the largest; glmnet's choice where there are more features than cases
+ROUNDING = 1e-12  # a coefficient no larger than this stands for zero
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,10 @@ def lasso_path(Z: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         except ConvergenceWarning:
             knots = None
     if knots is None or knots[-1] > alphas[-1] * (1 + 1e-9):
-        return np.asarray(descend(centred, target, alphas=alphas, precompute=True, tol=1e-6, max_iter=100_000)[1])
-    return np.stack([np.interp(alphas, knots[::-1], row[::-1]) for row in coefficients])
+        path = np.asarray(descend(centred, target, alphas=alphas, precompute=True, tol=1e-6, max_iter=100_000)[1])
+    else:
+        path = np.stack([np.interp(alphas, knots[::-1], row[::-1]) for row in coefficients])
+    return np.where(np.abs(path) > ROUNDING, path, 0.0)
 
 
 def _held_out_error(

@@ -8,7 +8,6 @@ from scipy.stats import rankdata
 from FeatureExtractorLib.errors import InputError
 
 from .estimator import Selector, is_constant
-from .folds import canonical_order
 from .lasso import fit_lasso
 
 
@@ -95,9 +94,8 @@ class RecursiveElimination(Selector):
             raise InputError(f"Recursive elimination cannot keep {self.n} features; give at least 1.")
         mask = ~is_constant(X)
         if mask.sum() > self.n:
-            order = canonical_order(X, y, groups)
             standardised = (X[:, mask] - X[:, mask].mean(axis=0)) / X[:, mask].std(axis=0)
-            search = RFE(SVC(kernel="linear"), n_features_to_select=self.n).fit(standardised[order], y[order])
+            search = RFE(SVC(kernel="linear"), n_features_to_select=self.n).fit(standardised, y)
             mask[mask] = search.support_
         return mask
 
@@ -114,10 +112,7 @@ class Lasso(Selector):
         mask = ~is_constant(X)
         if mask.any():
             standardised = (X[:, mask] - X[:, mask].mean(axis=0)) / X[:, mask].std(axis=0)
-            order = canonical_order(X, y, groups)
-            patients = None if groups is None else groups[order]
-            lasso = fit_lasso(standardised[order], y[order], patients, self.folds, self.seed)
-            mask[mask] = lasso.coefficients != 0
+            mask[mask] = fit_lasso(standardised, y, groups, self.folds, self.seed).coefficients != 0
         return mask
 
 

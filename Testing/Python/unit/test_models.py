@@ -7,12 +7,13 @@ import warnings
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from FeatureExtractorLib.errors import BundleRejected, InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.calibration import _sigmoid_calibration
 from sklearn.svm import SVC
+
+from FeatureExtractorLib.errors import BundleRejected, InputError
 from TumorClassifierLib.firth import fit_firth, penalised_log_likelihood
 from TumorClassifierLib.regression import LogisticModel, fit_logistic, is_separable
 from TumorClassifierLib.signature import SignatureScore, fit_signature
