@@ -95,6 +95,8 @@ def train_classifier(
     batch and may raise Cancelled. Raises InputError for labels that do not fit, a class without images, early
     stopping without validation images, or a loss that is no longer finite.
     """
+    import torch
+
     settings = settings or TrainingSettings()
     n_classes = _n_classes(model)
     _check_labels(images, labels, n_classes)
@@ -107,7 +109,8 @@ def train_classifier(
     device = next(model.parameters()).device
     with _repeatable(settings, device):
         model, curves, best = _run(model, images, labels, settings, validation, progress)
-    return TrainingResult(model.eval(), tuple(curves), best)
+    # As a loaded network lies in memory, so that it computes the same bits.
+    return TrainingResult(model.eval().to(memory_format=torch.contiguous_format), tuple(curves), best)
 
 
 def learning_rate(settings: TrainingSettings, epoch: int, fraction: float) -> float:
