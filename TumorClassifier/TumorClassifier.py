@@ -1,0 +1,165 @@
+"""3D Slicer module: classify an outlined tumour and show why."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+
+
+class TumorClassifier(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        self.parent.title = _("Tumor Classifier")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
+        self.parent.dependencies = ["FeatureExtractor"]
+        self.parent.contributors = ["SlicerTumorClassifier maintainers"]
+        self.parent.helpText = _(
+            "Classifies an outlined tumour with a trained model and shows the probability of each class, the regions "
+            "that mattered and the points of the nomogram. For research, not for clinical decisions."
+        )
+        self.parent.acknowledgementText = _(
+            "The pipelines follow the publications named in the description of each model."
+        )
+
+
+class TumorClassifierWidget(ScriptedLoadableModuleWidget):
+    """The module's panel."""
+
+
+class TumorClassifierLogic(ScriptedLoadableModuleLogic):
+    """From nodes of the scene to a result in the scene."""
+
+    def __init__(self, classify: Callable[..., Any] | None = None) -> None:
+        """classify: (case, modelName, progress) -> ClassificationResult; by default the model's own recipe."""
+        super().__init__()
+        self._classify = classify or classifyWithModel
+
+    def classify(
+        self,
+        volumeNodes: Mapping[str, Any],
+        segmentationNode: Any,
+        segmentId: str,
+        modelName: str,
+        clinical: Mapping[str, float | str | None] | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> Any:
+        """Classify the tumour and show the result beside the first volume.
+
+        volumeNodes: by modality, the first is the one that the result is laid over; all on one voxel grid.
+        Returns a ShownResult. Raises TumorClassifierError with a sentence for the user; the scene is then unchanged.
+        """
+        from FeatureExtractorLib.progress import silent
+        from TumorClassifierLib.scene.results import show_result
+
+        case = self.caseOf(volumeNodes, segmentationNode, segmentId, clinical)
+        result = self._classify(case, modelName, progress or silent)
+        volumeNode = next(iter(volumeNodes.values()))
+        return show_result(
+            slicer.mrmlScene, volumeNode, segmentationNode, result.prediction, result.cam, result.nomogram
+        )
+
+    @staticmethod
+    def caseOf(
+        volumeNodes: Mapping[str, Any],
+        segmentationNode: Any,
+        segmentId: str,
+        clinical: Mapping[str, float | str | None] | None = None,
+    ) -> Any:
+        """The nodes as a checked Case; raises InputError and GeometryError as `make_case` does."""
+        from FeatureExtractorLib.case import make_case
+        from FeatureExtractorLib.errors import InputError
+        from TumorClassifierLib.scene.volumes import check_same_transform, image_of, segment_mask
+
+        if not volumeNodes:
+            raise InputError(_("No image is chosen; choose one."))
+        reference = next(iter(volumeNodes.values()))
+        for volumeNode in volumeNodes.values():
+            check_same_transform(volumeNode, reference)
+        return make_case(
+            reference.GetName(),
+            {modality: image_of(volumeNode) for modality, volumeNode in volumeNodes.items()},
+            segment_mask(segmentationNode, segmentId, reference),
+            clinical=clinical,
+            segment=segmentationNode.GetSegmentation().GetSegment(segmentId).GetName(),
+        )
+
+
+def classifyWithModel(case: Any, modelName: str, progress: Callable[[str, float], None]) -> Any:
+    """Classify with an installed model or a model file; raises InputError and BundleRejected."""
+    from TumorClassifierLib.classify import classify_case
+    from TumorClassifierLib.store import load_model
+
+    return classify_case(case, load_model(modelName), progress)
+
+
+class TumorClassifierTest(ScriptedLoadableModuleTest):
+    """Self-test on a drawn head; needs no model, no network and no package that Slicer lacks."""
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+
+    def test_result_is_shown_beside_the_image(self) -> None:
+        """A classified phantom gives a map on the image's grid and numbers in a table, in a folder beside it."""
+        import SimpleITK as sitk
+
+        from TumorClassifierLib.scene.hierarchy import parent_name
+        from TumorClassifierLib.scene.volumes import image_of
+
+        volumeNode, segmentationNode, segmentId = self.addPhantom()
+        seen = []
+        logic = TumorClassifierLogic(classify=lambda case, *others: seen.append(case) or self.madeResult(case))
+        shown = logic.classify({"T1C": volumeNode}, segmentationNode, segmentId, "made")
+
+        self.assertEqual(seen[0].segment, "Tumour")
+        self.assertGreater(int(sitk.GetArrayViewFromImage(seen[0].mask).sum()), 1000)
+        cam = image_of(shown.cam)
+        self.assertEqual(cam.GetSize(), seen[0].mask.GetSize())
+        self.assertEqual(cam.GetOrigin(), seen[0].mask.GetOrigin())
+        self.assertEqual(shown.cam.GetDisplayNode().GetColorNode().GetName(), "Class activation")
+        self.assertEqual(shown.table.GetTable().GetColumnByName("Value").GetValue(1), 0.8)
+        self.assertEqual(parent_name(slicer.mrmlScene, shown.cam), "Phantom: high")
+
+    def test_segment_must_exist(self) -> None:
+        """An unknown segment is refused in one sentence and the scene stays as it was."""
+        from FeatureExtractorLib.errors import InputError
+
+        volumeNode, segmentationNode, _segmentId = self.addPhantom()
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        with self.assertRaises(InputError) as caught:
+            TumorClassifierLogic(classify=self.madeResult).classify(
+                {"T1C": volumeNode}, segmentationNode, "no such segment", "made"
+            )
+        self.assertIn("no such segment", str(caught.exception))
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
+
+    @staticmethod
+    def addPhantom() -> tuple[Any, Any, str]:
+        """Volume node, segmentation node and segment id of the phantom."""
+        from FeatureExtractorLib.phantom import head_phantom
+        from TumorClassifierLib.scene.volumes import add_segmentation, add_volume
+
+        image, mask = head_phantom()
+        volumeNode = add_volume(slicer.mrmlScene, image, "Phantom")
+        segmentationNode = add_segmentation(slicer.mrmlScene, mask, volumeNode, "Phantom outline")
+        return volumeNode, segmentationNode, segmentationNode.GetSegmentation().GetNthSegmentID(0)
+
+    @staticmethod
+    def madeResult(case: Any) -> Any:
+        """A result of the right form whose map is the smoothed tumour."""
+        import SimpleITK as sitk
+
+        from TumorClassifierLib.results import ClassificationResult
+
+        cam = sitk.SmoothingRecursiveGaussian(sitk.Cast(case.mask, sitk.sitkFloat32), 5.0)
+        prediction = {"classes": ["low", "high"], "probabilities": {"low": 0.2, "high": 0.8}, "predicted": "high"}
+        return ClassificationResult(prediction, sitk.Clamp(cam, sitk.sitkFloat32, 0.0, 1.0), None, {})
