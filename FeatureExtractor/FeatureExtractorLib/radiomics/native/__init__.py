@@ -1,0 +1,1 @@
+"""Radiomics without a compiler: the same features, names and numbers as PyRadiomics."""

@@ -1,0 +1,160 @@
+"""Texture matrices of the region, from one table of neighbours that all filtered images share.
+
+Voxels are the region's n voxels in raster order; levels are indices of the grey levels that occur, 0 to g - 1.
+A direction stands for itself and its opposite.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+@dataclass(frozen=True)
+class Line:
+    """The region's voxels, line after line along one direction.
+
+    order: (n,) voxel numbers, each line from its start.
+    linked: (n - 1,) whether the next in `order` is the next voxel of the same line, without a gap.
+    several: whether any line holds more than one voxel.
+    """
+
+    order: np.ndarray
+    linked: np.ndarray
+    several: bool
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Neighbours within the region along each of the directions.
+
+    directions: (d, 3) steps z, y, x; lines: one for each; size: longest side of the region in voxels.
+    """
+
+    directions: np.ndarray
+    lines: tuple[Line, ...]
+    size: int
+
+    @cached_property
+    def pairs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each direction, the voxel numbers (m,) of the first and the second of all neighbouring pairs."""
+        return [(line.order[:-1][line.linked], line.order[1:][line.linked]) for line in self.lines]
+
+    @cached_property
+    def all_pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs of all directions together."""
+        first, second = zip(*self.pairs, strict=True) if self.pairs else ((), ())
+        empty = [np.empty(0, np.int32)]
+        return np.concatenate(empty + list(first)), np.concatenate(empty + list(second))
+
+
+def neighbourhood(mask: np.ndarray, distances: Sequence[int] = (1,), flat_axis: int | None = None) -> Neighbourhood:
+    """Neighbours of a mask (z, y, x bool, cropped) at the given distances in the maximum norm, in voxels.
+
+    flat_axis: axis that no direction leaves (analysis by slices), or None for three dimensions.
+    """
+    reach = max(distances)
+    steps = product(range(-reach, reach + 1), repeat=3)
+    directions = [
+        step
+        for step in steps
+        if step > (0, 0, 0)
+        and max(map(abs, step)) in distances
+        and all(abs(s) < n for s, n in zip(step, mask.shape, strict=True))
+        and (flat_axis is None or step[flat_axis] == 0)
+    ]
+    voxels = np.argwhere(mask)
+    return Neighbourhood(
+        np.array(directions, int).reshape(-1, 3), tuple(_line(voxels, d) for d in directions), max(mask.shape)
+    )
+
+
+def _line(voxels: np.ndarray, direction: tuple[int, ...]) -> Line:
+    """Sort voxels (n, 3) into lines along a direction whose first non-zero step is positive."""
+    axis = next(k for k, step in enumerate(direction) if step)
+    position = voxels[:, axis] // direction[axis]
+    start = voxels - position[:, None] * np.array(direction)
+    start -= start.min(axis=0)
+    key = np.ravel_multi_index(tuple(start.T), tuple(start.max(axis=0) + 1))
+    length = position.max() + 2
+    key = key * length + position
+    order = np.argsort(key)
+    key = key[order]
+    return Line(order.astype(np.int32), np.diff(key) == 1, bool(np.any(np.diff(key // length) == 0)))
+
+
+def cooccurrence(levels: np.ndarray, n_levels: int, hood: Neighbourhood) -> np.ndarray:
+    """Pairs of levels of neighbouring voxels, first to second: (directions, g, g) counts."""
+    shape = (n_levels, n_levels)
+    codes = (levels[a] * n_levels + levels[b] for a, b in hood.pairs)
+    counts = [np.bincount(code, minlength=n_levels**2).reshape(shape) for code in codes]
+    return np.array(counts, float).reshape(-1, *shape)
+
+
+def run_lengths(levels: np.ndarray, n_levels: int, hood: Neighbourhood) -> np.ndarray:
+    """Runs of equal level by level and length 1, 2, ...: (directions, g, longest) counts.
+
+    A direction in which no line holds two voxels says nothing of runs and is left at zero.
+    """
+    counts = np.zeros((len(hood.lines), n_levels, hood.size))
+    for count, line in zip(counts, hood.lines, strict=True):
+        if line.several:
+            level = levels[line.order]
+            start = np.flatnonzero(np.concatenate([[True], (level[1:] != level[:-1]) | ~line.linked]))
+            length = np.diff(start, append=len(level))
+            code = level[start] * hood.size + length - 1
+            count += np.bincount(code, minlength=count.size).reshape(count.shape)
+    return counts
+
+
+def zones(levels: np.ndarray, n_levels: int, hood: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
+    """Connected zones of equal level by level and size: (g, s) counts and the sizes (s,) that occur, in voxels."""
+    first, second = hood.all_pairs
+    equal = levels[first] == levels[second]
+    n = len(levels)
+    links = coo_array((np.ones(equal.sum(), np.int8), (first[equal], second[equal])), shape=(n, n))
+    _, zone = connected_components(links, directed=False)
+    level = np.empty(zone.max() + 1, levels.dtype)
+    level[zone] = levels
+    sizes, column = np.unique(np.bincount(zone), return_inverse=True)
+    counts = np.bincount(level * len(sizes) + column, minlength=n_levels * len(sizes))
+    return counts.reshape(n_levels, -1).astype(float), sizes
+
+
+def dependence(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbourhood, alpha: float = 0) -> np.ndarray:
+    """Voxels by level and 1 + number of neighbours whose grey level is within `alpha`: (g, 2d + 1) counts."""
+    first, second = hood.all_pairs
+    if alpha:
+        grey = grey_levels[levels]
+        alike = np.abs(grey[first] - grey[second]) <= alpha
+    else:
+        alike = levels[first] == levels[second]
+    n = len(levels)
+    dependent = np.bincount(first[alike], minlength=n) + np.bincount(second[alike], minlength=n)
+    columns = 2 * len(hood.directions) + 1
+    code = levels * columns + dependent
+    return np.bincount(code, minlength=len(grey_levels) * columns).reshape(-1, columns).astype(float)
+
+
+def tone_difference(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
+    """By level: number of voxels (g,) and sum of |grey level - mean of its neighbours'| (g,).
+
+    A voxel without neighbours counts in the first and adds nothing to the second.
+    """
+    first, second = hood.all_pairs
+    grey = grey_levels[levels].astype(float)
+    n = len(levels)
+    total = np.bincount(first, grey[second], n) + np.bincount(second, grey[first], n)
+    neighbours = np.bincount(first, minlength=n) + np.bincount(second, minlength=n)
+    difference = np.where(neighbours > 0, np.abs(grey - total / np.maximum(neighbours, 1)), 0.0)
+    return np.bincount(levels, minlength=len(grey_levels)).astype(float), np.bincount(levels, difference)
+
+
+def norms(hood: Neighbourhood, spacing: np.ndarray, norm: str) -> np.ndarray:
+    """Length (d,) in mm of a step along each direction: euclidean, manhattan or infinity; spacing z, y, x in mm."""
+    order = {"euclidean": 2, "manhattan": 1, "infinity": np.inf}[norm]
+    return np.linalg.norm(hood.directions * spacing, ord=order, axis=1)
