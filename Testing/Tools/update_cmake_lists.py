@@ -48,11 +48,12 @@ def tree_files(repository: Path) -> dict[str, Packaged]:
 
 def listed_files(repository: Path) -> dict[str, Packaged]:
     """What each module's CMakeLists.txt lists now."""
-    texts = {module: (repository / module / "CMakeLists.txt").read_text(encoding="utf-8") for module in MODULES}
-    return {
-        module: Packaged(tuple(_entries(text, "MODULE_PYTHON_SCRIPTS")), tuple(_entries(text, "MODULE_PYTHON_RESOURCES")))
-        for module, text in texts.items()
-    }
+    found = {}
+    for module in MODULES:
+        text = (repository / module / "CMakeLists.txt").read_text(encoding="utf-8")
+        scripts, resources = (_entries(text, f"MODULE_PYTHON_{kind}") for kind in ("SCRIPTS", "RESOURCES"))
+        found[module] = Packaged(tuple(scripts), tuple(resources))
+    return found
 
 
 def with_lists(text: str, packaged: Packaged) -> str:
@@ -77,7 +78,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _block(variable: str) -> re.Pattern[str]:
-    return re.compile(rf"set\({variable}\s([^)]*)\)")
+    return re.compile(rf"set\({variable}\b([^)]*)\)")
 
 
 def _entries(text: str, variable: str) -> list[str]:
