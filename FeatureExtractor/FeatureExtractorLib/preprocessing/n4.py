@@ -90,7 +90,11 @@ def correct_bias_field(
     image = sitk.Cast(image, sitk.sitkFloat32)
     inside, warnings = _estimation_mask(image, mask)
     factors = shrink_factors(image.GetSize(), settings.shrink)
-    thin = [f"{axis} by {factor}" for axis, factor in zip("xyz", factors, strict=True) if factor < settings.shrink]
+    thin = [
+        f"{axis} by {factor}"
+        for axis, voxels, factor in zip("xyz", image.GetSize(), factors, strict=True)
+        if 1 < voxels and factor < settings.shrink
+    ]
     if thin:
         warnings += (f"The image is thin, so that N4 subsampled {', '.join(thin)} instead of {settings.shrink}.",)
     log_field = sitk.Cast(_log_field(image, inside, settings, method), sitk.sitkFloat32)

@@ -109,6 +109,7 @@ def test_a_single_slice_is_corrected_in_its_plane(shaded, method):
     single, inside = image[:, :, 12:13], mask[:, :, 12:13]
     for settings in (N4Settings(shrink=2), N4Settings(shrink=2, spline_distance=50.0)):
         result = correct_bias_field(single, inside, settings, method)
+        assert result.warnings == ()
         assert result.corrected.GetSize() == (48, 48, 1)
         assert result.corrected.GetOrigin() == single.GetOrigin()
         field = sitk.GetArrayFromImage(result.log_field)[0]

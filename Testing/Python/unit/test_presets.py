@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from FeatureExtractorLib.radiomics.presets import PRESETS, load_settings, parse_
 def test_presets_survive_json(name):
     settings = load_settings(name)
     assert settings.name == name
+    assert dataclasses.asdict(settings)["name"] == name
     assert parse_settings(name, json.loads(json.dumps(settings.to_dict()))) == settings
 
 
