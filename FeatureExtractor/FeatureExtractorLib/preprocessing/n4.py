@@ -93,7 +93,7 @@ def correct_bias_field(
     thin = [
         f"{axis} by {factor}"
         for axis, voxels, factor in zip("xyz", image.GetSize(), factors, strict=True)
-        if 1 < voxels and factor < settings.shrink
+        if voxels > 1 and factor < settings.shrink
     ]
     if thin:
         warnings += (f"The image is thin, so that N4 subsampled {', '.join(thin)} instead of {settings.shrink}.",)
