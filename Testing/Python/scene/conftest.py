@@ -23,29 +23,30 @@ def headless() -> Any:
     """The scene, its application logic, and Slicer's scripted-module base classes; started once."""
     from TumorClassifierLib.scene.headless import start
 
-    started = start()
     sys.path.insert(0, str(STANDIN))
     import scripted_module
+    from vtk_messages import captured
+
+    with captured() as window:
+        started = start()
+    assert window.GetOutput() == "", f"VTK complained: {window.GetOutput()}"
 
     scripted_module.install()
     return started
 
 
 @pytest.fixture
-def vtk_messages(headless: Any) -> Iterator[Any]:
-    """Catches VTK's errors and warnings; the test fails when there are any left at its end."""
-    import vtk
+def vtk_is_content(headless: Any) -> Iterator[None]:
+    """The test fails when VTK has reported an error or a warning."""
+    from vtk_messages import captured
 
-    before = vtk.vtkOutputWindow.GetInstance()
-    window = vtk.vtkStringOutputWindow()
-    vtk.vtkOutputWindow.SetInstance(window)
-    yield window
-    vtk.vtkOutputWindow.SetInstance(before)
+    with captured() as window:
+        yield
     assert window.GetOutput() == "", f"VTK complained: {window.GetOutput()}"
 
 
 @pytest.fixture
-def scene(headless: Any, vtk_messages: Any) -> Iterator[Any]:
+def scene(headless: Any, vtk_is_content: None) -> Iterator[Any]:
     """An empty scene."""
     headless.scene.Clear()
     yield headless.scene

@@ -1,8 +1,10 @@
 """A Slicer scene without Slicer: the slicer-core wheel wired by hand, for the command line, reports and tests."""
 
 import atexit
+import ctypes
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,9 @@ MODULES = (
     ("texts", "Texts", "vtkSlicerTextsLogic"),
     ("segmentations", "Segmentations", "vtkSlicerSegmentationsModuleLogic"),
 )
+
+
+MESA_LIBRARIES = ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,20 @@ def start() -> HeadlessScene:
     return _started
 
 
+def mesa_is_installed() -> bool:
+    """Whether Mesa's library for drawing into memory can be loaded; VTK crashes where it needs it and it is absent."""
+    for name in MESA_LIBRARIES:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False
+
+
 def _start() -> HeadlessScene:
-    # VTK chooses its window class when it is imported; without a display only Mesa's off-screen one can draw.
-    if not os.environ.get("DISPLAY"):
+    if sys.platform == "linux" and not os.environ.get("DISPLAY") and mesa_is_installed():
+        # Without a display VTK first tries one and complains, then the graphics card; memory is always there.
         os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkOSOpenGLRenderWindow")
     try:
         import slicer

@@ -12,6 +12,7 @@ import vtk
 from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.files import atomic_path
 
+from .headless import mesa_is_installed
 from .overlay import set_layers
 from .volumes import image_of, segment_mask
 
@@ -56,10 +57,11 @@ def draw_slice(
 def _off_screen_window(size: tuple[int, int]) -> Any:
     window = vtk.vtkRenderWindow()
     window.SetOffScreenRendering(1)
-    if not window.SupportsOpenGL():
+    in_memory = window.GetClassName() == "vtkOSOpenGLRenderWindow"
+    if (in_memory and not mesa_is_installed()) or not window.SupportsOpenGL():
         raise InputError(
-            "No picture can be drawn off screen here; install Mesa's off-screen library (libosmesa6 on Debian) and "
-            "set VTK_DEFAULT_OPENGL_WINDOW=vtkOSOpenGLRenderWindow before Python starts."
+            "No picture can be drawn here, where there is neither a display nor Mesa's off-screen library; install it "
+            "(libosmesa6 on Debian)."
         )
     window.SetMultiSamples(0)
     window.SetSize(*size)

@@ -35,7 +35,12 @@ def image_of(volume_node: Any) -> sitk.Image:
 
 
 def add_volume(scene: Any, image: sitk.Image, name: str) -> Any:
-    """A scalar volume node (with display) of a three-dimensional scalar image, voxel type kept."""
+    """A scalar volume node (with display) of a three-dimensional scalar image, voxel type and positions kept.
+
+    Slices are stored in reverse order where the image's axes are left-handed, as Slicer does when it reads a file;
+    otherwise the scene would change when it is saved and opened again.
+    """
+    image = _right_handed(image)
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.SetIJKToRASMatrix(_matrix(_ijk_to_ras_of(image)))
     data = vtk.vtkImageData()
@@ -95,8 +100,8 @@ def add_segment(
     colour: tuple[float, float, float] = TUMOUR_COLOUR,
 ) -> str:
     """Add a 0/1 mask as a segment; returns its id."""
-    array = sitk.GetArrayViewFromImage(mask).astype(np.uint8)
-    labelmap = _oriented(array, _ijk_to_ras_of(mask))
+    mask = _right_handed(mask)
+    labelmap = _oriented(sitk.GetArrayViewFromImage(mask).astype(np.uint8), _ijk_to_ras_of(mask))
     return segmentation_node.AddSegmentFromBinaryLabelmapRepresentation(labelmap, segment_name, colour)
 
 
@@ -132,6 +137,11 @@ def _labelmap_of(segmentation_node: Any, segment_id: str, volume_node: Any, labe
     copy.SetConversionParameter(slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(), geometry)
     if copy.CreateRepresentation(BINARY_LABELMAP):
         labelmap.DeepCopy(copy.GetSegment(segment_id).GetRepresentation(BINARY_LABELMAP))
+
+
+def _right_handed(image: sitk.Image) -> sitk.Image:
+    left_handed = np.linalg.det(np.reshape(image.GetDirection(), (3, 3))) < 0
+    return image[:, :, ::-1] if left_handed else image
 
 
 def _ijk_to_ras(volume_node: Any) -> np.ndarray:
