@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -196,3 +198,16 @@ def test_cam_volume_of_a_crop_that_reaches_over_the_edge() -> None:
     assert array[10].max() == 1
     peak = np.unravel_index(array[10].argmax(), (96, 96))
     assert np.abs(np.subtract(peak, (59.5, 35.5))).max() < 20
+
+
+def test_cam_volume_of_a_real_brain_tumour_on_the_original_grid(network, data_dir: Path) -> None:
+    folder = data_dir / "pyradiomics_cases"
+    original = sitk.ReadImage(folder / "brain1_image.nrrd")
+    mask = sitk.ReadImage(folder / "brain1_label.nrrd", sitk.sitkUInt8)
+    image, outline = sitk.DICOMOrient(original, "LPS"), sitk.DICOMOrient(mask, "LPS")
+    volume = cam_volume(network, image, outline, CROP, 0, original)
+    assert volume.GetSize() == original.GetSize()
+    assert volume.GetDirection() == original.GetDirection()
+    array, inside = sitk.GetArrayViewFromImage(volume), sitk.GetArrayViewFromImage(mask) > 0
+    assert array.max() == 1
+    assert array[inside].mean() > 10 * array[~inside].mean(), "the crops surround the tumour"

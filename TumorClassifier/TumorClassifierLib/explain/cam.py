@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 BATCH = 8
 
 
-def grad_cam(
-    model: "nn.Sequential", images: np.ndarray, class_index: int, progress: Progress = silent
-) -> np.ndarray:
+def grad_cam(model: "nn.Sequential", images: np.ndarray, class_index: int, progress: Progress = silent) -> np.ndarray:
     """Grad-CAM of the last convolution block for one class, (n, rows, columns) float32, not normalised.
 
     model: from `build_classifier`, on the device to use. images: (n, 3, rows, columns) float32 in 0–1. Each map is
