@@ -168,9 +168,17 @@ class Nomogram:
         return float((logit(probability) - self.zero_points) * self.points_per_unit)
 
     def probability_ticks(self) -> tuple[float, ...]:
-        """The usual probabilities that a total on the axes can reach."""
-        end = self.most_points
-        return tuple(p for p in PROBABILITIES if -1e-9 <= self.total_at(p) <= end + 1e-9)
+        """The usual probabilities that a total on the axes can reach; round ones, or both ends, where these are few.
+
+        Empty where every total means a probability of 0 or 1 to the last digit.
+        """
+        low, high = self.probability_at(0.0), self.probability_at(self.most_points)
+        ticks = tuple(p for p in PROBABILITIES if low <= p <= high)
+        if len(ticks) < 4:
+            ticks = tuple(p for p in pretty(low, high) if low <= p <= high)
+        if len(ticks) < 2:
+            ticks = (low, high)
+        return tuple(p for p in ticks if 0 < p < 1)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: the model, and its axes with the points of their ticks, for any viewer.

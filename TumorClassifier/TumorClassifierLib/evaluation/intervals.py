@@ -1,0 +1,86 @@
+"""Confidence intervals: of proportions, and of any statistic by resampling patients."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv, ndtri
+
+from FeatureExtractorLib.errors import InputError
+
+from ..folds import as_groups
+
+Statistic = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its confidence limits."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """Proportion with Wilson's score interval (Wilson 1927); raises InputError unless 0 <= successes <= trials > 0."""
+    _check_counts(successes, trials)
+    share, z = successes / trials, float(ndtri((1 + level) / 2))
+    shrink = 1 + z**2 / trials
+    centre = (share + z**2 / (2 * trials)) / shrink
+    half = z / shrink * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return Interval(share, 0.0 if successes == 0 else float(centre - half), _upper(successes, trials, centre + half))
+
+
+def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """Proportion with the exact binomial interval (Clopper & Pearson 1934); raises InputError as `wilson`."""
+    _check_counts(successes, trials)
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - tail))
+    return Interval(successes / trials, low, high)
+
+
+def bootstrap_by_patient(
+    statistic: Statistic,
+    y: np.ndarray,
+    score: np.ndarray,
+    patients: np.ndarray | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """A statistic with its percentile interval when whole patients are drawn again, class by class.
+
+    statistic: of (y (n,), score (n,), weights (B, n)), giving (B,) values: a resample counts each row as often as its
+    patient was drawn, so all resamples are one matrix. Undefined values are NaN and left out. y: (n,) 0/1; score:
+    (n,); patients: (n,), None makes every row a patient. A patient with rows of both classes counts to class 0.
+    Equal seeds give equal limits, whatever the order of the rows.
+    Raises InputError when the statistic is undefined in every resample.
+    """
+    y, score = np.asarray(y), np.asarray(score, dtype=np.float64)
+    groups = as_groups(patients, len(y))
+    order = np.lexsort((score, y)) if patients is None else np.lexsort((score, y, groups))
+    y, score, groups = y[order], score[order], np.arange(len(y)) if patients is None else groups[order]
+    first_rows = np.unique(groups, return_index=True)[1]
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros((resamples, len(first_rows)))
+    for label in np.unique(y):
+        members = np.flatnonzero(y[first_rows] == label)
+        if len(members):
+            drawn[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
+    values = statistic(y, score, drawn[:, groups])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        raise InputError("The statistic is undefined in every resample; add patients of both classes.")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(statistic(y, score, np.ones((1, len(y))))[0]), float(low), float(high))
+
+
+def _upper(successes: int, trials: int, limit: float) -> float:
+    return 1.0 if successes == trials else float(limit)
+
+
+def _check_counts(successes: int, trials: int) -> None:
+    if not 0 <= successes <= trials or trials < 1:
+        raise InputError(f"{successes} of {trials} is no proportion; give counts with 0 <= successes <= trials > 0.")
