@@ -25,6 +25,11 @@ def grown(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
     return tuple(slice(max(s.start - margin, 0), min(s.stop + margin, n)) for s, n in zip(box, shape, strict=True))
 
 
+def inside(box: Box, outer: Box) -> Box:
+    """Where the box is in the array that `outer` cuts out."""
+    return tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
+
+
 def crop(image: sitk.Image, box: Box, margin: int = 0) -> sitk.Image:
     """The part of an image inside `box` and `margin` voxels around it; every voxel stays where it is in space."""
     x, y, z = grown(box, margin, image.GetSize()[::-1])[::-1]

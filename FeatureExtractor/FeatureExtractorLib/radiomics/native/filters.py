@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import InputError
-from .box import Box, crop, grown
+from .box import Box, crop, grown, inside
 from .local_binary_pattern import local_binary_pattern
 
 Settings = Mapping[str, Any]
@@ -61,8 +61,7 @@ def _wavelet_window(box: Box, axes: list[int], reach: int, shape: tuple[int, ...
     for axis in axes:
         start, stop = box[axis].start - reach, box[axis].stop + reach
         window[axis] = slice(start, stop) if start >= 0 and stop <= shape[axis] else slice(0, shape[axis])
-    inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, window, strict=True))
-    return tuple(window), inner
+    return tuple(window), inside(box, tuple(window))
 
 
 def laplacian_of_gaussian(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
@@ -114,21 +113,27 @@ def _values(image: sitk.Image, box: Box) -> tuple[np.ndarray, float]:
 
 def gradient(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
     """Magnitude of the gradient by central differences, per mm unless `gradientUseSpacing` is false."""
-    margin = 2
-    outer = grown(box, margin, image.GetSize()[::-1])
-    inner = tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
-    filtered = sitk.GradientMagnitude(crop(image, box, margin), settings.get("gradientUseSpacing", True))
+    outer, inner = _surroundings(box, 2, image)
+    filtered = sitk.GradientMagnitude(crop(image, outer), settings.get("gradientUseSpacing", True))
     yield "gradient", sitk.GetArrayViewFromImage(filtered)[inner]
 
 
 def local_binary_pattern_2d(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
     """Local binary pattern of each slice across the axis `force2Ddimension`, in the image's own number type."""
-    array = np.moveaxis(sitk.GetArrayViewFromImage(image), settings.get("force2Ddimension", 0), 0)
+    axis = settings.get("force2Ddimension", 0)
     samples, radius = settings.get("lbp2DSamples", 8), settings.get("lbp2DRadius", 1)
-    patterns = np.empty_like(array)
-    for result, plane in zip(patterns, array, strict=True):
-        result[...] = local_binary_pattern(plane, samples, radius, settings.get("lbp2DMethod", "uniform"))
-    yield "lbp-2D", np.moveaxis(patterns, 0, settings.get("force2Ddimension", 0))[box]
+    outer, inner = _surroundings(box, int(np.ceil(radius)) + 1, image)
+    planes = np.moveaxis(sitk.GetArrayViewFromImage(image)[outer], axis, 0)
+    patterns = np.empty_like(planes)
+    for pattern, plane in zip(patterns, planes, strict=True):
+        pattern[...] = local_binary_pattern(plane, samples, radius, settings.get("lbp2DMethod", "uniform"))
+    yield "lbp-2D", np.moveaxis(patterns, 0, axis)[inner]
+
+
+def _surroundings(box: Box, margin: int, image: sitk.Image) -> tuple[Box, Box]:
+    """The box with a margin, and the box itself in the array of that part."""
+    outer = grown(box, margin, image.GetSize()[::-1])
+    return outer, inside(box, outer)
 
 
 def local_binary_pattern_3d(image: sitk.Image, box: Box, settings: Settings) -> Filtered:

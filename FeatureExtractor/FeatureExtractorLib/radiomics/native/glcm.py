@@ -207,11 +207,11 @@ def mcc(c: Cooccurrence) -> np.ndarray:
     """Root of the second largest eigenvalue of Q(i, j) = sum over k of p(i, k) p(j, k) / (p_x(i) p_y(k)); 1 if g = 1.
 
     Q is similar to S S' with S = p(i, j) / sqrt(p_x(i) p_y(j)): its eigenvalues are the squared singular values of S.
+    As in PyRadiomics, 2^-52 is added to each product p_x p_y, which is felt where a level is very rare.
     """
     if len(c.grey_levels) < 2:
         return np.ones(1)
-    x, y = (np.divide(1, np.sqrt(p), out=np.zeros_like(p), where=p > 0) for p in (c.px, c.py))
-    s = c.p * x[:, :, None] * y[:, None, :]
+    s = c.p / np.sqrt(c.px[:, :, None] * c.py[:, None, :] + np.spacing(1))
     singular = np.abs(np.linalg.eigvalsh(s)) if c.symmetric else np.linalg.svd(s, compute_uv=False)
     return np.sort(singular, axis=1)[:, -2]
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 
@@ -32,9 +32,10 @@ class Line:
 class Neighbourhood:
     """Neighbours within the region along each of the directions.
 
-    directions: (d, 3) steps z, y, x; lines: one for each; size: longest side of the region in voxels.
+    voxels: n. directions: (d, 3) steps z, y, x; lines: one for each. size: longest side of the region in voxels.
     """
 
+    voxels: int
     directions: np.ndarray
     lines: tuple[Line, ...]
     size: int
@@ -50,6 +51,13 @@ class Neighbourhood:
         first, second = zip(*self.pairs, strict=True) if self.pairs else ((), ())
         empty = [np.empty(0, np.int32)]
         return np.concatenate(empty + list(first)), np.concatenate(empty + list(second))
+
+    @cached_property
+    def adjacency(self) -> csr_array:
+        """(n, n) with 1 where two voxels are neighbours, whichever comes first."""
+        first, second = self.all_pairs
+        both = np.concatenate([first, second]), np.concatenate([second, first])
+        return csr_array((np.ones(len(both[0])), both), shape=(self.voxels, self.voxels))
 
 
 def neighbourhood(mask: np.ndarray, distances: Sequence[int] = (1,), flat_axis: int | None = None) -> Neighbourhood:
@@ -68,9 +76,8 @@ def neighbourhood(mask: np.ndarray, distances: Sequence[int] = (1,), flat_axis: 
         and (flat_axis is None or step[flat_axis] == 0)
     ]
     voxels = np.argwhere(mask)
-    return Neighbourhood(
-        np.array(directions, int).reshape(-1, 3), tuple(_line(voxels, d) for d in directions), max(mask.shape)
-    )
+    lines = tuple(_line(voxels, direction) for direction in directions)
+    return Neighbourhood(len(voxels), np.array(directions, int).reshape(-1, 3), lines, max(mask.shape))
 
 
 def _line(voxels: np.ndarray, direction: tuple[int, ...]) -> Line:
@@ -145,12 +152,10 @@ def tone_difference(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbour
 
     A voxel without neighbours counts in the first and adds nothing to the second.
     """
-    first, second = hood.all_pairs
     grey = grey_levels[levels].astype(float)
-    n = len(levels)
-    total = np.bincount(first, grey[second], n) + np.bincount(second, grey[first], n)
-    neighbours = np.bincount(first, minlength=n) + np.bincount(second, minlength=n)
-    difference = np.where(neighbours > 0, np.abs(grey - total / np.maximum(neighbours, 1)), 0.0)
+    neighbours = np.diff(hood.adjacency.indptr)
+    mean = hood.adjacency @ grey / np.maximum(neighbours, 1)
+    difference = np.where(neighbours > 0, np.abs(grey - mean), 0.0)
     return np.bincount(levels, minlength=len(grey_levels)).astype(float), np.bincount(levels, difference)
 
 

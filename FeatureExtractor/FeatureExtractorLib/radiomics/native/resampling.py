@@ -11,7 +11,7 @@ from .box import Box, bounding_box, crop, cropped
 
 # Cubic B-spline coefficients are computed for the whole image before any value is asked for. They depend on their
 # neighbours with a weight of 0.268^distance, which is below double precision here.
-SPLINE_MARGIN = 32
+SPLINE_MARGIN = 28
 
 
 def resample(image: sitk.Image, mask: sitk.Image, setting: Mapping[str, Any]) -> tuple[sitk.Image, sitk.Image]:

@@ -39,10 +39,14 @@ def measure(region: tuple[np.ndarray, tuple[float, ...]], settings: Mapping[str,
 
 
 def principal_variances(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Eigenvalues, smallest first, of the covariance of the voxel centres (mm2); spacing in the mask's axis order."""
+    """Eigenvalues, smallest first, of the covariance of the voxel centres (mm2); spacing in the mask's axis order.
+
+    What rounding leaves of a direction in which the region has no extent is 0.
+    """
     points = np.argwhere(mask) * spacing
     points -= points.mean(axis=0)
-    return np.maximum(np.linalg.eigvalsh(points.T @ points / len(points)), 0.0)
+    values = np.linalg.eigvalsh(points.T @ points / len(points))
+    return np.where(values > 1e-14 * values[-1], values, 0.0)
 
 
 def longest_distance(points: np.ndarray) -> float:
