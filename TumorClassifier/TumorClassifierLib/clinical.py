@@ -163,7 +163,7 @@ def select_clinical(
             candidates.append((univariate[-1].variable_p, variable))
 
     together: list[ClinicalVariable] = []
-    for _, variable in sorted(candidates, key=lambda pair: pair[0]):
+    for _, variable in sorted(candidates, key=lambda pair: float(f"{pair[0]:.9e}")):  # rounding decides no order
         X, columns = encode_clinical(rows, [*together, variable])
         try:
             check_design(X, np.asarray(y), columns)
