@@ -56,8 +56,8 @@ def _outside(position: np.ndarray, below: bool, above: bool, bins: int) -> np.nd
     """Indices of voxels below the missed minimum, or above the last bin because its position rounds upwards.
 
     ITK leaves them out of the histogram and maps them to the end of E. Whether the largest value rounds upwards hangs
-    on the last bit of the field, so that with some hundred voxels or fewer ITK's own result moves by up to 1 % with
-    the number of its threads; with thousands of voxels one more or less does not matter.
+    on the last bit of the field, so that on small masks ITK's own result moves with the number of its threads: by
+    0.9 % with 89 voxels, 0.1 % with 725, 0.005 % with 12 000 of a brain.
     """
     if not (below or above):
         return np.empty(0, dtype=np.intp)

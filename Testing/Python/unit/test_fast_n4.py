@@ -174,7 +174,7 @@ def test_brightness_does_not_matter(shaded):
     image, mask = shaded
     plain = _fast(image, mask, QUICK)
     for factor in (0.01, 37.0):
-        assert _largest_difference(plain, _fast(image * factor, mask, QUICK), mask) < 5e-4
+        assert _largest_difference(plain, _fast(image * factor, mask, QUICK), mask) < EQUAL
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1, 2)])
@@ -187,7 +187,7 @@ def test_a_mirrored_image_has_the_mirrored_field(shaded, axes):
     # Subsampling an even number of voxels is not symmetric, and the last voxel is moved by a thousandth.
     chosen = replace(QUICK, shrink=1)
     expected = np.flip(_fast(image, mask, chosen), axes)
-    assert _largest_difference(expected, _fast(mirrored(image), mirrored(mask), chosen), mirrored(mask)) < 2e-3
+    assert _largest_difference(expected, _fast(mirrored(image), mirrored(mask), chosen), mirrored(mask)) < EQUAL
 
 
 def test_what_lies_outside_the_mask_does_not_matter(shaded):
