@@ -118,17 +118,20 @@ def test_real_cohort_from_table_to_nomogram(data_dir: Path, tmp_path: Path) -> N
         table = [row for row in csv.DictReader(stream) if row["IDH1"] in ("0", "1")]
     y = np.array([row["IDH1"] == "0" for row in table]).astype(int)
 
+    def known(text: str) -> str | None:
+        return None if text in ("NA", "") else text
+
     def number(text: str) -> float | None:
-        return None if text in ("NA", "") else float(text)
+        return None if known(text) is None else float(text)
 
     rows = [
         {
             "Age": number(row["age_at_initial_pathologic"]),
             "Karnofsky": number(row["karnofsky_performance_sco"]),
             "Sex": row["gender"].lower(),
-            "Type": row["histological_type"],
-            "Side": None if row["laterality"] == "NA" else row["laterality"],
-            "Grade": row["neoplasm_histologic_grade"],
+            "Type": known(row["histological_type"]),
+            "Side": known(row["laterality"]),
+            "Grade": known(row["neoplasm_histologic_grade"]),
         }
         for row in table
     ]
