@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 
@@ -46,18 +46,26 @@ class Neighbourhood:
         return [(line.order[:-1][line.linked], line.order[1:][line.linked]) for line in self.lines]
 
     @cached_property
-    def all_pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """The pairs of all directions together."""
+    def links(self) -> csr_array:
+        """(n, n) with 1 where the voxel of the column is a neighbour of the row's and comes after it."""
         first, second = zip(*self.pairs, strict=True) if self.pairs else ((), ())
         empty = [np.empty(0, np.int32)]
-        return np.concatenate(empty + list(first)), np.concatenate(empty + list(second))
+        ends = np.concatenate(empty + list(first)), np.concatenate(empty + list(second))
+        links = csr_array((np.ones(len(ends[0])), ends), shape=(self.voxels, self.voxels))
+        links.sort_indices()
+        return links
 
     @cached_property
-    def adjacency(self) -> csr_array:
-        """(n, n) with 1 where two voxels are neighbours, whichever comes first."""
-        first, second = self.all_pairs
-        both = np.concatenate([first, second]), np.concatenate([second, first])
-        return csr_array((np.ones(len(both[0])), both), shape=(self.voxels, self.voxels))
+    def rows(self) -> np.ndarray:
+        """The row (m,) of each entry of `links`."""
+        return np.repeat(np.arange(self.voxels, dtype=np.int32), np.diff(self.links.indptr))
+
+    def sum_over_neighbours(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Sum (n,) of the neighbours' values (n,), each times the weight (m,) of the link where weights are given."""
+        links = self.links
+        if weights is not None:
+            links = csr_array((weights, links.indices, links.indptr), shape=links.shape)
+        return links @ values + links.T @ values
 
 
 def neighbourhood(mask: np.ndarray, distances: Sequence[int] = (1,), flat_axis: int | None = None) -> Neighbourhood:
@@ -120,11 +128,11 @@ def run_lengths(levels: np.ndarray, n_levels: int, hood: Neighbourhood) -> np.nd
 
 def zones(levels: np.ndarray, n_levels: int, hood: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
     """Connected zones of equal level by level and size: (g, s) counts and the sizes (s,) that occur, in voxels."""
-    first, second = hood.all_pairs
-    equal = levels[first] == levels[second]
-    n = len(levels)
-    links = coo_array((np.ones(equal.sum(), np.int8), (first[equal], second[equal])), shape=(n, n))
-    _, zone = connected_components(links, directed=False)
+    links = hood.links
+    equal = levels[hood.rows] == levels[links.indices]
+    ends = np.concatenate([[0], np.cumsum(equal)])[links.indptr]
+    alike = csr_array((np.ones(ends[-1]), links.indices[equal], ends), shape=links.shape)
+    _, zone = connected_components(alike, directed=False)
     level = np.empty(zone.max() + 1, levels.dtype)
     level[zone] = levels
     sizes, column = np.unique(np.bincount(zone), return_inverse=True)
@@ -134,14 +142,9 @@ def zones(levels: np.ndarray, n_levels: int, hood: Neighbourhood) -> tuple[np.nd
 
 def dependence(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbourhood, alpha: float = 0) -> np.ndarray:
     """Voxels by level and 1 + number of neighbours whose grey level is within `alpha`: (g, 2d + 1) counts."""
-    first, second = hood.all_pairs
-    if alpha:
-        grey = grey_levels[levels]
-        alike = np.abs(grey[first] - grey[second]) <= alpha
-    else:
-        alike = levels[first] == levels[second]
-    n = len(levels)
-    dependent = np.bincount(first[alike], minlength=n) + np.bincount(second[alike], minlength=n)
+    grey = grey_levels[levels]
+    alike = np.abs(grey[hood.rows] - grey[hood.links.indices]) <= alpha
+    dependent = hood.sum_over_neighbours(np.ones(len(levels)), alike.astype(float)).astype(int)
     columns = 2 * len(hood.directions) + 1
     code = levels * columns + dependent
     return np.bincount(code, minlength=len(grey_levels) * columns).reshape(-1, columns).astype(float)
@@ -153,8 +156,8 @@ def tone_difference(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbour
     A voxel without neighbours counts in the first and adds nothing to the second.
     """
     grey = grey_levels[levels].astype(float)
-    neighbours = np.diff(hood.adjacency.indptr)
-    mean = hood.adjacency @ grey / np.maximum(neighbours, 1)
+    neighbours = hood.sum_over_neighbours(np.ones_like(grey))
+    mean = hood.sum_over_neighbours(grey) / np.maximum(neighbours, 1)
     difference = np.where(neighbours > 0, np.abs(grey - mean), 0.0)
     return np.bincount(levels, minlength=len(grey_levels)).astype(float), np.bincount(levels, difference)
 
