@@ -41,6 +41,8 @@ def measure(region: tuple[np.ndarray, tuple[float, ...]], settings: Mapping[str,
 def principal_variances(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Eigenvalues, smallest first, of the covariance of the voxel centres (mm2); spacing in the mask's axis order.
 
+    The covariance divides by the number of voxels n, as PyRadiomics; IBSI's reference values divide by n - 1.
+
     What rounding leaves of a direction in which the region has no extent is 0.
     """
     points = np.argwhere(mask) * spacing
