@@ -153,7 +153,7 @@ def pip(what: str, *requirements: str) -> None:
 
 
 def run(command: list[str | Path], failure: str) -> None:
-    """Run a command with its output in the log; raises SetUpError with the failure and its own last error line."""
+    """Run a command with its output in the log; raises SetUpError with the failure and its own first error."""
     words = [str(part) for part in command]
     finished = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = finished.stdout.decode(errors="replace")
@@ -161,7 +161,7 @@ def run(command: list[str | Path], failure: str) -> None:
         log.write(output)
     if finished.returncode:
         lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no message"]
-        reason = ([line for line in lines if line.lower().startswith("error")] or lines)[-1]
+        reason = next((line for line in lines if line.lower().startswith("error")), lines[-1]).rstrip(".")
         raise SetUpError(f"{failure} ({reason}); all messages are in {LOG}.")
 
 
