@@ -142,7 +142,7 @@ def zones(levels: np.ndarray, n_levels: int, hood: Neighbourhood) -> tuple[np.nd
 
 def dependence(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbourhood, alpha: float = 0) -> np.ndarray:
     """Voxels by level and 1 + number of neighbours whose grey level is within `alpha`: (g, 2d + 1) counts."""
-    grey = grey_levels[levels]
+    grey = grey_levels.astype(np.int32)[levels]
     alike = np.abs(grey[hood.rows] - grey[hood.links.indices]) <= alpha
     dependent = hood.sum_over_neighbours(np.ones(len(levels)), alike.astype(float)).astype(int)
     columns = 2 * len(hood.directions) + 1
