@@ -184,6 +184,8 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence():
             ENGINE.extract(image, mask, parse_settings("test", {"setting": setting}))
     with pytest.raises(InputError, match="LoG"):
         ENGINE.extract(image, mask, parse_settings("test", {"imageType": {"LoG": {"sigma": [9.0]}}}))
+    with pytest.raises(InputError, match="wavelet 'coif99'"):
+        ENGINE.extract(image, mask, parse_settings("test", {"imageType": {"Wavelet": {"wavelet": "coif99"}}}))
     with pytest.raises(InputError, match="LBP3D"):
         ENGINE.extract(image, mask, parse_settings("test", {"imageType": {"LBP3D": None}}))
     with pytest.raises(InputError, match="glcm_Entropy"):

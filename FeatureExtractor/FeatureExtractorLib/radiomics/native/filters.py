@@ -30,7 +30,7 @@ def wavelet(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
 
     A name's letters are L(ow) or H(igh) pass along x, y, z, without the axis `force2Ddimension` where `force2D` is on.
     A band depends on half a filter's length of voxels around; the border, where the image is continued
-    periodically, is only reached where the region is closer to it than that.
+    periodically, is only reached where the region is closer to it than that. Raises InputError on an unknown wavelet.
     """
     import pywt
 
@@ -38,7 +38,10 @@ def wavelet(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
     axes = [2, 1, 0]
     if settings.get("force2D", False):
         axes.remove(settings.get("force2Ddimension", 0))
-    kind = pywt.Wavelet(settings.get("wavelet", "coif1"))
+    name = settings.get("wavelet", "coif1")
+    if name not in pywt.wavelist(kind="discrete"):
+        raise InputError(f"The wavelet {name!r} is unknown; choose one of PyWavelets' discrete ones, such as coif1.")
+    kind = pywt.Wavelet(name)
     first, levels = settings.get("start_level", 0), settings.get("level", 1)
     window, inner = _wavelet_window(box, axes, (first + levels) * kind.dec_len // 2, array.shape)
     data = np.pad(array[window], [(0, (s.stop - s.start) % 2) for s in window], "wrap")
