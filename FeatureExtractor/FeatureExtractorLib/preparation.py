@@ -2,9 +2,8 @@
 
 1. reorient to axial slices (LPS), so that "maximum-area axial slice" means the same for every acquisition;
 2. correct the bias field (N4);
-3. handle intensities;
-4. for slice models, keep the tumour's maximum-area slice for radiomics;
-5. resample to the working grid for the network.
+3. handle intensities and resample to the working grid, for the network;
+4. for slice models, keep the tumour's maximum-area slice, with its own intensities handled, for radiomics.
 """
 
 from dataclasses import dataclass
@@ -63,9 +62,7 @@ class PreparedImage:
     warnings: tuple[str, ...]
 
 
-def prepare(
-    image: sitk.Image, mask: sitk.Image, settings: Preparation, progress: Progress = silent
-) -> PreparedImage:
+def prepare(image: sitk.Image, mask: sitk.Image, settings: Preparation, progress: Progress = silent) -> PreparedImage:
     """Prepare one image and its mask (same grid); the input is not changed.
 
     Raises InputError when N4 is asked for and intensities inside the mask are negative, or when the mask is lost
@@ -79,18 +76,24 @@ def prepare(
         correction = correct_bias_field(image, method=settings.n4)
         image, warnings = correction.corrected, correction.warnings
         progress("bias field", 1.0)
-    if settings.intensity == "percentiles":
-        image = rescale_percentiles(image)
     progress("resampling", 0.0)
-    working_image = resample(image, settings.spacing)
+    whole = _with_handled_intensities(image, settings)
+    working_image = resample(whole, settings.spacing)
     working_mask = resample_mask(mask, settings.spacing)
     check_mask(working_mask, "mask on the working grid")
     progress("resampling", 1.0)
-    if settings.region == "slice":
-        k = maximum_area_slice(mask)
-        image, mask = image[:, :, k : k + 1], mask[:, :, k : k + 1]
-        check_mask(mask, "mask's maximum-area slice")
+    if settings.region == "volume":
+        return PreparedImage(whole, mask, working_image, working_mask, warnings)
+    # A slice model learnt from slices alone: what it measures must not depend on the slices around.
+    k = maximum_area_slice(mask)
+    image, mask = image[:, :, k : k + 1], mask[:, :, k : k + 1]
+    check_mask(mask, "mask's maximum-area slice")
+    image = _with_handled_intensities(image, settings)
     return PreparedImage(image, mask, working_image, working_mask, warnings)
+
+
+def _with_handled_intensities(image: sitk.Image, settings: Preparation) -> sitk.Image:
+    return rescale_percentiles(image) if settings.intensity == "percentiles" else image
 
 
 def _check_not_negative(image: sitk.Image, mask: sitk.Image) -> None:

@@ -1,10 +1,21 @@
 """The model card: what a model is, what it was trained on, how good it is and what it cannot do."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 HEADER = "For research use only. Not a medical device: not for diagnosis, treatment decisions or triage."
 SHOWN = ("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "brier")
+
+
+@dataclass(frozen=True)
+class About:
+    """What only the person who trains a model can say of it."""
+
+    data: str = ""
+    licence: str = ""
+    intended_use: str = ""
+    limits: tuple[str, ...] = ()
 
 
 def model_card(manifest: Mapping[str, Any]) -> str:
@@ -46,10 +57,17 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+def with_interval(metric: Mapping[str, float | None]) -> str:
+    """A metric as "value (low–high)"; a metric that is not defined is a dash."""
+    if metric["value"] is None:
+        return "–"
+    return f"{metric['value']:.3f} ({metric['low']:.3f}–{metric['high']:.3f})"
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> list[str]:
     """Lines of a Markdown table: a row for every model, a column for every metric."""
     rows = ["| model | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
     for model, values in metrics.items():
-        cells = (f"{values[n]['value']:.3f} ({values[n]['low']:.3f}–{values[n]['high']:.3f})" for n in SHOWN)
+        cells = (with_interval(values[name]) for name in SHOWN)
         rows.append(f"| {model} | " + " | ".join(cells) + " |")
     return rows

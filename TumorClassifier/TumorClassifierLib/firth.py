@@ -11,13 +11,14 @@ from scipy.special import chdtrc, chdtri, expit
 
 from FeatureExtractorLib.errors import InputError
 
-MOST_STEPS = 500
+MOST_STEPS = 60
 LARGEST_STEP = 5.0  # in standard deviations of a column
 
 
 @dataclass(frozen=True)
 class FirthFit:
-    """Per column: coefficient, penalised likelihood-ratio p, profile limits; covariance is the inverse information."""
+    """Per column: coefficient, penalised likelihood-ratio p, profile limits (Wald's where
+    the profile is too flat to follow); covariance is the inverse information."""
 
     coefficients: np.ndarray
     p_values: np.ndarray
@@ -47,8 +48,8 @@ def fit_firth(design: np.ndarray, y: np.ndarray, level: float = 0.95) -> FirthFi
         start[j] = 0.0
         p_values[j] = chdtrc(1, max(0.0, 2 * (top - _maximise(scaled, y, start, rest)[1])))
         step = float(np.sqrt(covariance[j, j] * drop))
-        lower[j] = _profile_limit(scaled, y, beta, top, j, -step, drop)
-        upper[j] = _profile_limit(scaled, y, beta, top, j, step, drop)
+        lower[j] = _limit(scaled, y, beta, top, j, -step, drop)
+        upper[j] = _limit(scaled, y, beta, top, j, step, drop)
     penalty_of_scaling = float(np.log(unit).sum())
     return FirthFit(
         beta / unit, p_values, lower / unit, upper / unit, covariance / np.outer(unit, unit), top + penalty_of_scaling
@@ -70,17 +71,17 @@ def _weights(design: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _maximise(design: np.ndarray, y: np.ndarray, start: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
-    """Penalised maximum over the `free` coefficients, the others held; Fisher scoring with halved steps."""
+    """Penalised maximum over the `free` coefficients, the others held; Fisher scoring with halved steps.
+
+    Where a held coefficient lies far out, the information matrix says little of the way to the maximum and the
+    steps creep; a quasi-Newton search then finishes.
+    """
     beta = start.copy()
     value = penalised_log_likelihood(design, y, beta)
-    for _ in range(MOST_STEPS):
-        p, information = _weights(design, beta)
-        inverse = np.linalg.inv(information)
-        leverage = np.einsum("ij,jk,ik->i", design, inverse, design) * p * (1 - p)
-        score = (design.T @ (y - p + leverage * (0.5 - p)))[free]
+    for _ in range(MOST_STEPS if len(free) else 0):
+        score, information = _score(design, y, beta)
         step = np.zeros_like(beta)
-        if len(free):
-            step[free] = np.linalg.solve(information[np.ix_(free, free)], score)
+        step[free] = np.linalg.lstsq(information[np.ix_(free, free)], score[free], rcond=None)[0]
         step *= min(1.0, LARGEST_STEP / max(float(np.abs(step).max()), 1e-300))
         if np.abs(step).max() < 1e-10:
             return beta, value
@@ -90,7 +91,43 @@ def _maximise(design: np.ndarray, y: np.ndarray, start: np.ndarray, free: np.nda
                 break
             step /= 2
         beta, value = beta + step, proposed
-    raise InputError("Firth's regression did not converge; select fewer or less correlated variables.")
+    return _search(design, y, beta, free) if len(free) else (beta, value)
+
+
+def _search(design: np.ndarray, y: np.ndarray, beta: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
+    from scipy.optimize import minimize
+
+    def whole(part: np.ndarray) -> np.ndarray:
+        full = beta.copy()
+        full[free] = part
+        return full
+
+    def loss(part: np.ndarray) -> tuple[float, np.ndarray]:
+        full = whole(part)
+        return -penalised_log_likelihood(design, y, full), -_score(design, y, full)[0][free]
+
+    found = minimize(loss, beta[free], jac=True, method="BFGS", options={"gtol": 1e-7, "maxiter": 1000})
+    if not np.isfinite(found.fun) or np.abs(found.jac).max() > 1e-3:
+        raise InputError("Firth's regression did not converge; select fewer or less correlated variables.")
+    return whole(found.x), -float(found.fun)
+
+
+def _score(design: np.ndarray, y: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient (k,) of the penalised log likelihood and the information matrix (k, k)."""
+    p, information = _weights(design, beta)
+    hat = design @ np.linalg.pinv(information)
+    leverage = np.einsum("ij,ij->i", hat, design) * p * (1 - p)
+    return design.T @ (y - p + leverage * (0.5 - p)), information
+
+
+def _limit(
+    design: np.ndarray, y: np.ndarray, beta: np.ndarray, top: float, j: int, step: float, drop: float
+) -> float:
+    """The profile limit, or Wald's where the profile cannot be followed that far."""
+    try:
+        return _profile_limit(design, y, beta, top, j, step, drop)
+    except InputError:
+        return float(beta[j] + step)
 
 
 def _profile_limit(

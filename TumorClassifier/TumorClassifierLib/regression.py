@@ -23,7 +23,8 @@ class LogisticModel:
 
     names: ("intercept", …) and per name: coefficient, standard error, two-sided p, 95 % limits of the coefficient.
     covariance: of the coefficients, row by row. method: "ml" (Wald tests), "ml, cluster-robust" (Wald tests that
-    allow for several rows a patient) or "firth" (penalised likelihood-ratio tests and profile limits).
+    allow for several rows a patient) or "firth" (penalised likelihood-ratio tests and profile limits, Wald's where the
+    profile is too flat to follow).
     """
 
     names: tuple[str, ...]

@@ -35,7 +35,7 @@ def patient_report(
 
 
 def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) -> bytes:
-    """PNG of the maximum-area axial slice: the whole slice with the outline, and the tumour's surroundings with the map.
+    """PNG of the maximum-area axial slice: all of it with the outline, and the tumour's surroundings with the map.
 
     image, mask, cam share one grid. Patient right is on the left of the picture, as radiologists hang images.
     """

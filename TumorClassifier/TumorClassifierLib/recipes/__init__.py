@@ -1,1 +1,27 @@
-"""One file per publication."""
+"""One file per publication: its steps in its own order, trainable on any cohort.
+
+A recipe is a module with
+
+- `Settings`: a frozen dataclass of every number it uses; `PUBLICATION`: what it follows;
+- `measure_settings(settings) -> MeasureSettings`: what is measured of each case;
+- `fit(cases, classes, settings, progress)`: every fitted step, on these cases only;
+- `probabilities(fitted, cases)`: by the whole model and by each sub-model;
+- `pack(fitted)` and `unpack(bundle)`: to a bundle's documents and weights, and back;
+- `classify(case, bundle, progress) -> ClassificationResult`.
+
+To add one, add its file and its line here.
+"""
+
+import importlib
+from types import ModuleType
+
+from FeatureExtractorLib.errors import InputError
+
+RECIPES = {"dtlr-nomogram": "dtlr_nomogram"}
+
+
+def recipe_module(name: str) -> ModuleType:
+    """The module of a recipe; raises InputError naming the recipes there are."""
+    if name not in RECIPES:
+        raise InputError(f"There is no recipe called {name!r}; choose one of {', '.join(RECIPES)}.")
+    return importlib.import_module(f"{__name__}.{RECIPES[name]}")

@@ -1,0 +1,406 @@
+"""The command line `tumorclassifier`."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from FeatureExtractorLib.errors import InputError, TumorClassifierError
+from FeatureExtractorLib.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from .evaluation.metrics import Metrics
+
+app = typer.Typer(
+    help="From an outlined tumour to an explained, calibrated class. For research use only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    epilog="Add --debug to any command to see where in the code an error came from.",
+)
+models_app = typer.Typer(help="Models that are installed.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+ImageOption = Annotated[
+    list[str], typer.Option("--image", metavar="MODALITY=FILE", help="An image and what it is; repeat for several.")
+]
+MaskOption = Annotated[Path, typer.Option("--mask", metavar="FILE", help="The tumour's mask, on the image's grid.")]
+SegmentOption = Annotated[str, typer.Option("--segment", help="Label value or segment name; default: all labels.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def classify(
+    image: ImageOption,
+    mask: MaskOption,
+    model: Annotated[str, typer.Option("--model", help="A model's name (see `models list`) or a .tcmodel file.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the outputs.")],
+    segment: SegmentOption = "",
+    clinical: Annotated[
+        list[str] | None, typer.Option("--clinical", metavar="NAME=VALUE", help="A clinical value; repeat.")
+    ] = None,
+    case_id: Annotated[str, typer.Option("--case-id", help="Name of the case in the outputs.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Classify one case and write prediction, report, map, nomogram and scene.
+
+    Example: tumorclassifier classify --image T1C=t1c.nrrd --mask tumour.nrrd --model meningioma-vs-glioma --out result
+    """
+    from FeatureExtractorLib.reading import read_case
+
+    from .classify import classify_case
+    from .outputs import write_outputs
+    from .store import load_model
+
+    bundle = load_model(model)
+    images = {name: Path(path) for name, path in _pairs(image, "--image")}
+    case = read_case(
+        images,
+        mask,
+        case_id=case_id or "case",
+        segment=segment,
+        clinical=_clinical_values(_pairs(clinical or [], "--clinical")),
+    )
+    with _progress_bar() as progress:
+        result = classify_case(case, bundle, progress)
+        files, _, notes = write_outputs(case, bundle, result, out, progress)
+    if as_json:
+        typer.echo(json.dumps({**result.prediction, "files": [str(file) for file in files]}, indent=1))
+        return
+    _print_prediction(result.prediction, files, notes)
+
+
+@app.command()
+def extract(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Feature table to write, .parquet or .csv.")],
+    image: Annotated[
+        list[str] | None, typer.Option("--image", metavar="MODALITY=FILE", help="An image and what it is; repeat.")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option("--mask", metavar="FILE", help="The tumour's mask.")] = None,
+    segment: SegmentOption = "",
+    manifest: Annotated[Path | None, typer.Option("--manifest", help="A cohort instead of one case.")] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", help="original, original-wavelet, dtlr, original-wavelet-2d or a YAML file.")
+    ] = "original",
+    engine: Annotated[str, typer.Option("--engine", help="auto, pyradiomics or native.")] = "auto",
+    n4: Annotated[str, typer.Option("--n4", help="Bias field correction: none, itk or fast.")] = "none",
+    deep: Annotated[str, typer.Option("--deep", help="Also pooled features of a CNN, such as resnet50.")] = "",
+    weights: Annotated[str, typer.Option("--weights", help="imagenet, file:PATH[#sha256] or seed:N.")] = "imagenet",
+    as_json: JsonOption = False,
+) -> None:
+    """Extract features of one case or of a cohort into a table.
+
+    Example: tumorclassifier extract --image T1C=t1c.nrrd --mask tumour.nrrd --preset dtlr --out features.csv
+    """
+    from FeatureExtractorLib.extraction import ExtractionSettings, extract_features
+    from FeatureExtractorLib.manifest import CaseEntry, read_manifest
+    from FeatureExtractorLib.table import write_table
+
+    if (manifest is None) == (not image):
+        raise typer.BadParameter("give either --manifest, or --image and --mask")
+    if manifest is not None:
+        entries = read_manifest(manifest).entries
+    else:
+        images = {name: Path(path) for name, path in _pairs(image or [], "--image")}
+        entries = (CaseEntry(case_id="case", patient_id="case", images=images, mask=mask, segment=segment),)
+    settings = ExtractionSettings(preset=preset, engine=engine, n4=n4, backbone=deep, weights=weights)
+    with _progress_bar() as progress:
+        table = extract_features(entries, settings, progress)
+    failures = [(case, error) for case, _, status, error in table.keys if status == "failed"]
+    if len(failures) == len(table.keys):
+        raise InputError(failures[0][1])
+    write_table(table, out)
+    summary = {"file": str(out), "rows": len(table.keys), "features": len(table.names), "failed": dict(failures)}
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1))
+        return
+    typer.echo(f"{len(table.keys)} rows × {len(table.names)} features in {out}")
+    for case, error in failures:
+        typer.echo(f"failed: {case}: {error}", err=True)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="The recipe, such as dtlr-nomogram.")],
+    manifest: Annotated[Path, typer.Option("--manifest", metavar="CSV", help="The cohort.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .tcmodel file to write.")],
+    settings: Annotated[Path | None, typer.Option("--settings", metavar="YAML", help="The recipe's settings.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Keep each case's numbers here, to go on later.")
+    ] = None,
+    version: Annotated[str, typer.Option("--version", help="Version of the model.")] = "1",
+    as_json: JsonOption = False,
+) -> None:
+    """Train a recipe on a cohort, judge it by patient-wise cross-validation and write the model.
+
+    Example: tumorclassifier train dtlr-nomogram --manifest cohort.csv --out my-model.tcmodel
+    """
+    from FeatureExtractorLib.manifest import read_manifest
+
+    from .bundle import SUFFIX, write_bundle
+    from .recipes import recipe_module
+    from .settings import read_settings
+    from .training import train as train_recipe
+
+    module = recipe_module(recipe)
+    if out.suffix != SUFFIX:
+        raise InputError(f"{out} is no model's name; end it in {SUFFIX}.")
+    chosen = read_settings(module.Settings, settings)
+    with _progress_bar() as progress:
+        bundle = train_recipe(
+            recipe, read_manifest(manifest), chosen, name=out.stem, version=version, cache=cache, progress=progress
+        )
+    digest = write_bundle(bundle, out)
+    if as_json:
+        typer.echo(json.dumps({"file": str(out), "sha256": digest, "metrics": bundle.manifest["metrics"]}, indent=1))
+        return
+    typer.echo(f"{out}  sha256 {digest}")
+    _print_metrics(bundle.manifest["metrics"], "out of fold, by patient")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model's name or file.")],
+    manifest: Annotated[
+        Path, typer.Option("--manifest", metavar="CSV", help="Labelled cases the model has not seen.")
+    ],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the metrics as JSON.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Keep each case's numbers here.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a model on labelled cases, by patient, with 95 % intervals.
+
+    Example: tumorclassifier evaluate my-model.tcmodel --manifest external.csv
+    """
+    from FeatureExtractorLib.files import write_json_atomically
+    from FeatureExtractorLib.manifest import read_manifest
+
+    from .store import load_model
+    from .training import evaluate as evaluate_model
+
+    bundle = load_model(model)
+    with _progress_bar() as progress:
+        result = evaluate_model(bundle, read_manifest(manifest), cache=cache, progress=progress)
+    if out is not None:
+        write_json_atomically(out, result)
+    if as_json:
+        typer.echo(json.dumps(result, indent=1))
+        return
+    _print_metrics(result["metrics"], f"{result['patients']} patients")
+    for case, error in result["failures"].items():
+        typer.echo(f"left out: {case}: {error}", err=True)
+
+
+@models_app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """List the models that are installed.
+
+    Example: tumorclassifier models list
+    """
+    from .bundle import read_bundle
+    from .store import installed_models
+
+    rows = []
+    for model in installed_models():
+        try:
+            manifest = read_bundle(model.path).manifest
+            text = f"{manifest['recipe']}: {' / '.join(manifest['classes'])} from {', '.join(manifest['modalities'])}"
+        except TumorClassifierError as error:
+            text = str(error)
+        rows.append({"name": model.name, "origin": model.origin, "file": str(model.path), "what": text})
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']}  ({row['origin']})  {row['what']}")
+    if not rows:
+        typer.echo("No model is installed; add one with `tumorclassifier models install FILE`.")
+
+
+@models_app.command("show")
+def show_model(model: Annotated[str, typer.Argument(help="A model's name or file.")]) -> None:
+    """Print a model's card.
+
+    Example: tumorclassifier models show meningioma-vs-glioma
+    """
+    from .store import load_model
+
+    typer.echo(load_model(model).card)
+
+
+@models_app.command("verify")
+def verify_model(model: Annotated[str, typer.Argument(help="A model's name or file.")]) -> None:
+    """Check that a model file is whole and print its SHA-256.
+
+    Example: tumorclassifier models verify my-model.tcmodel
+    """
+    from .store import find_model, load_model
+
+    bundle = load_model(model)
+    typer.echo(f"{find_model(model)} is whole: {bundle.name} {bundle.manifest['version']}, sha256 {bundle.sha256}")
+
+
+@models_app.command("install")
+def install(file: Annotated[Path, typer.Argument(help="A .tcmodel file.")]) -> None:
+    """Check a model file and add it to the installed models.
+
+    Example: tumorclassifier models install my-model.tcmodel
+    """
+    from .store import install_model
+
+    model = install_model(file)
+    typer.echo(f"{model.name} is installed at {model.path}")
+
+
+@models_app.command("remove")
+def remove(name: Annotated[str, typer.Argument(help="The name of a model that was added.")]) -> None:
+    """Delete a model that was added.
+
+    Example: tumorclassifier models remove my-model
+    """
+    from .store import remove_model
+
+    typer.echo(f"removed {remove_model(name)}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the outputs.")] = Path("build/demo"),
+    model: Annotated[str, typer.Option("--model", help="The model to show.")] = "meningioma-vs-glioma",
+) -> None:
+    """Classify a made head phantom from image to report; its class means nothing.
+
+    Example: tumorclassifier demo --out build/demo
+    """
+    from FeatureExtractorLib.case import make_case
+    from FeatureExtractorLib.phantom import head_phantom
+
+    from .classify import classify_case
+    from .outputs import write_outputs
+    from .stopwatch import Stopwatch
+    from .store import load_model
+
+    watch = Stopwatch()
+    with watch.stage("phantom"):
+        image, mask = head_phantom()
+    case = make_case("phantom", {"T1C": image}, mask)
+    bundle = load_model(model)
+    with _progress_bar() as progress:
+        result = classify_case(case, bundle, progress)
+        files, seconds, notes = write_outputs(case, bundle, result, out, progress)
+    _print_prediction(result.prediction, files, notes)
+    typer.echo("Seconds of each stage:")
+    for stage, spent in {**watch.seconds, **result.prediction["provenance"]["seconds"], **seconds}.items():
+        typer.echo(f"  {stage:<22} {spent:6.1f}")
+    typer.echo("This head is a drawing: the class of a phantom means nothing.")
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what is installed, what is missing and what to do about it.
+
+    Example: tumorclassifier doctor
+    """
+    from .doctor import as_text, examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps([vars(finding) for finding in findings], indent=1))
+    else:
+        typer.echo(as_text(findings))
+
+
+def main() -> None:
+    """Run the command line: exit 0 when it worked, 1 when it failed, 2 when it was used wrongly."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    sys.argv[1:] = [argument for argument in arguments if argument != "--debug"]
+    try:
+        app()
+    except TumorClassifierError as error:
+        if debug:
+            raise
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(
+            f"Something unforeseen happened ({type(error).__name__}: {error}); run again with --debug and report it.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _pairs(texts: list[str], option: str) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name or not value:
+            raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint=option)
+        pairs.append((name, value))
+    return pairs
+
+
+def _clinical_values(pairs: list[tuple[str, str]]) -> dict[str, float | str | None]:
+    values: dict[str, float | str | None] = {}
+    for name, text in pairs:
+        try:
+            values[name] = float(text)
+        except ValueError:
+            values[name] = text
+    return values
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A bar a stage on a terminal; nothing where the output goes into a file."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def show(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=1.0)
+            bars.update(tasks[stage], completed=fraction)
+
+        yield show
+
+
+def _print_prediction(prediction: Mapping[str, Any], files: list[Path], notes: list[str]) -> None:
+    interval, positive = prediction["interval"], prediction["positive"]
+    typer.echo(
+        f"{prediction['predicted']}: probability of {positive} {prediction['probabilities'][positive]:.3f} "
+        f"({100 * interval['level']:g} % interval {interval['low']:.3f}–{interval['high']:.3f}). Research use only."
+    )
+    for warning in prediction["warnings"]:
+        typer.echo(f"warning: {warning['text']}")
+    for note in notes:
+        typer.echo(f"note: {note}")
+    for file in files:
+        typer.echo(f"  {file}")
+
+
+def _print_metrics(metrics: "dict[str, Metrics]", what: str) -> None:
+    from .card import with_interval
+
+    names = ("auc", "sensitivity", "specificity", "accuracy")
+    typer.echo(f"{'model':<12}" + "".join(f"{name:>22}" for name in names) + f"   ({what}, 95 % interval)")
+    for model, values in metrics.items():
+        typer.echo(f"{model:<12}" + "".join(f"{with_interval(values[name]):>22}" for name in names))

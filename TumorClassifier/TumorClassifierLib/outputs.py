@@ -1,0 +1,76 @@
+"""The files that a classified case leaves: prediction, report, map, nomogram and, where it is installed, the scene."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from FeatureExtractorLib.case import Case
+from FeatureExtractorLib.errors import InputError
+from FeatureExtractorLib.files import atomic_folder, json_text
+from FeatureExtractorLib.progress import Progress, silent
+
+from .bundle import Bundle
+from .nomogram import Nomogram
+from .nomogram_figure import draw_nomogram
+from .report import patient_report, tumour_picture
+from .results import ClassificationResult
+from .stopwatch import Stopwatch
+
+SCENE_NOTE = "scene.mrb and view.png were not made because slicer-core is not installed; see `tumorclassifier doctor`."
+
+
+def write_outputs(
+    case: Case, bundle: Bundle, result: ClassificationResult, folder: Path, progress: Progress = silent
+) -> tuple[list[Path], dict[str, float], list[str]]:
+    """Write every output of a case into `folder`, all or none.
+
+    Returns the files, the seconds of each output and sentences about what was left out.
+    Raises InputError when the folder cannot be written to or the disk is full.
+    """
+    modality, image = next(iter(case.images.items()))
+    watch, notes = Stopwatch(), []
+    with atomic_folder(folder) as unfinished:
+        progress("writing", 0.0)
+        (unfinished / "prediction.json").write_text(json_text(dict(result.prediction)), encoding="utf-8")
+        if result.cam is not None:
+            sitk.WriteImage(result.cam, str(unfinished / "cam.nrrd"), useCompression=True)
+        nomogram = None
+        with watch.stage("report"):
+            if result.nomogram is not None:
+                drawn = unfinished / "nomogram.svg"
+                draw_nomogram(Nomogram.from_json(result.nomogram), drawn, dict(result.nomogram_values))
+                nomogram = drawn.read_bytes()
+            picture = tumour_picture(image, case.required_mask(), result.cam)
+            report = patient_report(result.prediction, bundle.manifest, picture, nomogram)
+            (unfinished / "report.html").write_text(report, encoding="utf-8")
+        progress("writing", 0.5)
+        if find_spec("slicer") is None:
+            notes.append(SCENE_NOTE)
+        else:
+            with watch.stage("scene"):
+                notes += _write_scene(case, modality, result, unfinished)
+        written = sorted(item.name for item in unfinished.iterdir())
+        progress("writing", 1.0)
+    return [folder / name for name in written], watch.seconds, notes
+
+
+def _write_scene(case: Case, modality: str, result: ClassificationResult, folder: Path) -> list[str]:
+    """Write `scene.mrb` and `view.png`; returns a sentence where the picture cannot be drawn."""
+    from .scene.headless import start
+    from .scene.results import show_result
+    from .scene.storage import save_mrb
+    from .scene.view import draw_slice
+    from .scene.volumes import add_segmentation, add_volume
+
+    scene = start().scene
+    scene.Clear(0)
+    volume = add_volume(scene, case.image(modality), modality)
+    segmentation = add_segmentation(scene, case.required_mask(), volume, "Segmentation")
+    shown = show_result(scene, volume, segmentation, result.prediction, result.cam, result.nomogram)
+    save_mrb(scene, folder / "scene.mrb")
+    try:
+        draw_slice(scene, volume, segmentation, shown.cam, folder / "view.png")
+    except InputError as error:
+        return [f"view.png was not made: {error}"]
+    return []
