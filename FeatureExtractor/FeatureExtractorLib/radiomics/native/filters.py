@@ -81,7 +81,7 @@ def laplacian_of_gaussian(image: sitk.Image, box: Box, settings: Settings) -> Fi
             )
         filtered = sitk.LaplacianRecursiveGaussian(image, sigma=sigma, normalizeAcrossScale=True)
         name = f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
-        yield name, sitk.GetArrayViewFromImage(filtered)[box]
+        yield name, sitk.GetArrayFromImage(filtered)[box]
 
 
 def square(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
@@ -118,7 +118,7 @@ def gradient(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
     """Magnitude of the gradient by central differences, per mm unless `gradientUseSpacing` is false."""
     outer, inner = _surroundings(box, 2, image)
     filtered = sitk.GradientMagnitude(crop(image, outer), settings.get("gradientUseSpacing", True))
-    yield "gradient", sitk.GetArrayViewFromImage(filtered)[inner]
+    yield "gradient", sitk.GetArrayFromImage(filtered)[inner]
 
 
 def local_binary_pattern_2d(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
