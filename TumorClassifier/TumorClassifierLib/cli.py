@@ -61,7 +61,7 @@ def classify(
     case = read_case(
         images,
         mask,
-        case_id=case_id or "case",
+        case_id=case_id or "unnamed",
         segment=segment,
         clinical=_clinical_values(_pairs(clinical or [], "--clinical")),
     )
@@ -106,7 +106,7 @@ def extract(
         entries = read_manifest(manifest).entries
     else:
         images = {name: Path(path) for name, path in _pairs(image or [], "--image")}
-        entries = (CaseEntry(case_id="case", patient_id="case", images=images, mask=mask, segment=segment),)
+        entries = (CaseEntry(case_id="unnamed", patient_id="unnamed", images=images, mask=mask, segment=segment),)
     settings = ExtractionSettings(preset=preset, engine=engine, n4=n4, backbone=deep, weights=weights)
     with _progress_bar() as progress:
         table = extract_features(entries, settings, progress)

@@ -35,40 +35,61 @@ def patient_report(
 
 
 def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) -> bytes:
-    """PNG of the maximum-area axial slice: all of it with the outline, and the tumour's surroundings with the map.
+    """PNG of two axial slices: the tumour's largest, and, close up, the one where the map is strongest.
 
     image, mask, cam share one grid. Patient right is on the left of the picture, as radiologists hang images.
     """
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
     image, mask = orient(image, "LPS"), orient(mask, "LPS")
-    k = maximum_area_slice(mask)
-    grey, inside = sitk.GetArrayViewFromImage(image)[k], sitk.GetArrayViewFromImage(mask)[k]
-    spacing = image.GetSpacing()
-    extent = (0.0, grey.shape[1] * spacing[0], grey.shape[0] * spacing[1], 0.0)
-    low, high = np.percentile(grey[grey > grey.min()], (1.0, 99.5))
+    values, inside = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(mask)
+    heat = None if cam is None else sitk.GetArrayFromImage(orient(cam, "LPS"))
+    largest = maximum_area_slice(mask)
+    strongest = largest
+    if heat is not None and heat.any():
+        strongest = int(np.where(inside.any(axis=(1, 2)), heat.max(axis=(1, 2)), 0.0).argmax())
     figure = Figure(figsize=(9.2, 4.4), facecolor="black", layout="constrained")
     whole, close = figure.subplots(1, 2)
-    x, y = (np.arange(n) * s + s / 2 for n, s in ((grey.shape[1], spacing[0]), (grey.shape[0], spacing[1])))
-    for axis in (whole, close):
-        axis.imshow(grey, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear")
-        axis.contour(x, y, inside, levels=[0.5], colors="#35e0a1", linewidths=1.3)
-        axis.set_axis_off()
-    if cam is not None:
-        heat = sitk.GetArrayViewFromImage(orient(cam, "LPS"))[k]
+    for axis, k in ((whole, largest), (close, strongest)):
+        _draw_slice(axis, values[k], inside[k], image.GetSpacing())
+    if heat is not None:
         shown = close.imshow(
-            np.ma.masked_less(heat, 0.15), cmap="inferno", vmin=0, vmax=1, alpha=0.5, extent=extent,
+            heat[strongest],
+            cmap="inferno",
+            vmin=0,
+            vmax=1,
+            alpha=np.clip(0.8 * heat[strongest], 0.0, 0.6),
+            extent=_extent(heat[strongest], image.GetSpacing()),
             interpolation="bilinear",
-        )  # fmt: skip
-        bar = figure.colorbar(shown, ax=close, shrink=0.8, pad=0.02)
+        )
+        bar = figure.colorbar(ScalarMappable(shown.norm, shown.cmap), ax=close, shrink=0.8, pad=0.02)
         bar.set_label("class activation (0–1)", color="white")
         bar.ax.tick_params(colors="white")
-    box = bounding_box(mask[:, :, k : k + 1])
-    rows, columns = box.slices[1], box.slices[2]
-    margin = 0.45 * max((rows.stop - rows.start) * spacing[1], (columns.stop - columns.start) * spacing[0])
-    close.set_xlim(columns.start * spacing[0] - margin, columns.stop * spacing[0] + margin)
-    close.set_ylim(rows.stop * spacing[1] + margin, rows.start * spacing[1] - margin)
+    _zoom_to(close, mask[:, :, strongest : strongest + 1])
     return figure_bytes(figure, "png", facecolor="black", dpi=120)
+
+
+def _draw_slice(axis: Any, grey: np.ndarray, inside: np.ndarray, spacing: tuple[float, ...]) -> None:
+    low, high = np.percentile(grey[grey > grey.min()], (1.0, 99.5))
+    extent = _extent(grey, spacing)
+    axis.imshow(grey, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear")
+    y, x = (np.arange(n) * s + s / 2 for n, s in zip(grey.shape, (spacing[1], spacing[0]), strict=True))
+    axis.contour(x, y, inside, levels=[0.5], colors="#35e0a1", linewidths=1.3)
+    axis.set_axis_off()
+
+
+def _extent(grey: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float, float, float]:
+    """Where matplotlib draws a slice, in mm."""
+    return 0.0, grey.shape[1] * spacing[0], grey.shape[0] * spacing[1], 0.0
+
+
+def _zoom_to(axis: Any, mask: sitk.Image) -> None:
+    rows, columns = bounding_box(mask).slices[1:]
+    spacing = mask.GetSpacing()
+    margin = 0.45 * max((rows.stop - rows.start) * spacing[1], (columns.stop - columns.start) * spacing[0])
+    axis.set_xlim(columns.start * spacing[0] - margin, columns.stop * spacing[0] + margin)
+    axis.set_ylim(rows.stop * spacing[1] + margin, rows.start * spacing[1] - margin)
 
 
 def figure_bytes(figure: Any, kind: str, **options: Any) -> bytes:

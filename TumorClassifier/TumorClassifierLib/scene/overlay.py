@@ -91,5 +91,5 @@ def _add_legend(node: Any) -> None:
     legend.SetNumberOfLabels(6)  # 0, 0.2, … 1
     legend.SetLabelFormat("%.1f")
     legend.SetSize(0.08, 0.3)  # shares of the view: small, in the lower right corner, mostly beside the head
-    legend.SetPosition(0.99, 0.03)
+    legend.SetPosition(0.96, 0.03)
     legend.SetVisibility(True)
