@@ -2,15 +2,16 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from FeatureExtractorLib.errors import InputError, TumorClassifierError
-from FeatureExtractorLib.progress import Progress, silent
+
+from . import cli_measure
+from .cli_options import ImageOption, JsonOption, MaskOption, SegmentOption, pairs_of, progress_bar
 
 if TYPE_CHECKING:
     from .evaluation.metrics import Metrics
@@ -24,13 +25,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Models that are installed.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-
-ImageOption = Annotated[
-    list[str], typer.Option("--image", metavar="MODALITY=FILE", help="An image and what it is; repeat for several.")
-]
-MaskOption = Annotated[Path, typer.Option("--mask", metavar="FILE", help="The tumour's mask, on the image's grid.")]
-SegmentOption = Annotated[str, typer.Option("--segment", help="Label value or segment name; default: all labels.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command()
@@ -57,15 +51,15 @@ def classify(
     from .store import load_model
 
     bundle = load_model(model)
-    images = {name: Path(path) for name, path in _pairs(image, "--image")}
+    images = {name: Path(path) for name, path in pairs_of(image, "--image")}
     case = read_case(
         images,
         mask,
         case_id=case_id or "unnamed",
         segment=segment,
-        clinical=_clinical_values(_pairs(clinical or [], "--clinical")),
+        clinical=_clinical_values(pairs_of(clinical or [], "--clinical")),
     )
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         result = classify_case(case, bundle, progress)
         files, _, notes = write_outputs(case, bundle, result, out, progress)
     if as_json:
@@ -74,53 +68,7 @@ def classify(
     _print_prediction(result.prediction, files, notes)
 
 
-@app.command()
-def extract(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Feature table to write, .parquet or .csv.")],
-    image: Annotated[
-        list[str] | None, typer.Option("--image", metavar="MODALITY=FILE", help="An image and what it is; repeat.")
-    ] = None,
-    mask: Annotated[Path | None, typer.Option("--mask", metavar="FILE", help="The tumour's mask.")] = None,
-    segment: SegmentOption = "",
-    manifest: Annotated[Path | None, typer.Option("--manifest", help="A cohort instead of one case.")] = None,
-    preset: Annotated[
-        str, typer.Option("--preset", help="original, original-wavelet, dtlr, original-wavelet-2d or a YAML file.")
-    ] = "original",
-    engine: Annotated[str, typer.Option("--engine", help="auto, pyradiomics or native.")] = "auto",
-    n4: Annotated[str, typer.Option("--n4", help="Bias field correction: none, itk or fast.")] = "none",
-    deep: Annotated[str, typer.Option("--deep", help="Also pooled features of a CNN, such as resnet50.")] = "",
-    weights: Annotated[str, typer.Option("--weights", help="imagenet, file:PATH[#sha256] or seed:N.")] = "imagenet",
-    as_json: JsonOption = False,
-) -> None:
-    """Extract features of one case or of a cohort into a table.
-
-    Example: tumorclassifier extract --image T1C=t1c.nrrd --mask tumour.nrrd --preset dtlr --out features.csv
-    """
-    from FeatureExtractorLib.extraction import ExtractionSettings, extract_features
-    from FeatureExtractorLib.manifest import CaseEntry, read_manifest
-    from FeatureExtractorLib.table import write_table
-
-    if (manifest is None) == (not image):
-        raise typer.BadParameter("give either --manifest, or --image and --mask")
-    if manifest is not None:
-        entries = read_manifest(manifest).entries
-    else:
-        images = {name: Path(path) for name, path in _pairs(image or [], "--image")}
-        entries = (CaseEntry(case_id="unnamed", patient_id="unnamed", images=images, mask=mask, segment=segment),)
-    settings = ExtractionSettings(preset=preset, engine=engine, n4=n4, backbone=deep, weights=weights)
-    with _progress_bar() as progress:
-        table = extract_features(entries, settings, progress)
-    failures = [(case, error) for case, _, status, error in table.keys if status == "failed"]
-    if len(failures) == len(table.keys):
-        raise InputError(failures[0][1])
-    write_table(table, out)
-    summary = {"file": str(out), "rows": len(table.keys), "features": len(table.names), "failed": dict(failures)}
-    if as_json:
-        typer.echo(json.dumps(summary, indent=1))
-        return
-    typer.echo(f"{len(table.keys)} rows × {len(table.names)} features in {out}")
-    for case, error in failures:
-        typer.echo(f"failed: {case}: {error}", err=True)
+app.command()(cli_measure.extract)
 
 
 @app.command()
@@ -150,7 +98,7 @@ def train(
     if out.suffix != SUFFIX:
         raise InputError(f"{out} is no model's name; end it in {SUFFIX}.")
     chosen = read_settings(module.Settings, settings)
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         bundle = train_recipe(
             recipe, read_manifest(manifest), chosen, name=out.stem, version=version, cache=cache, progress=progress
         )
@@ -185,7 +133,7 @@ def evaluate(
     from .training import evaluate as evaluate_model
 
     bundle = load_model(model)
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         result = evaluate_model(bundle, read_manifest(manifest), cache=cache, progress=progress)
     if out is not None:
         write_json_atomically(out, result)
@@ -291,7 +239,7 @@ def demo(
         image, mask = head_phantom()
     case = make_case("phantom", {"T1C": image}, mask)
     bundle = load_model(model)
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         result = classify_case(case, bundle, progress)
         files, seconds, notes = write_outputs(case, bundle, result, out, progress)
     _print_prediction(result.prediction, files, notes)
@@ -341,16 +289,6 @@ def main() -> None:
         sys.exit(1)
 
 
-def _pairs(texts: list[str], option: str) -> list[tuple[str, str]]:
-    pairs = []
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name or not value:
-            raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint=option)
-        pairs.append((name, value))
-    return pairs
-
-
 def _clinical_values(pairs: list[tuple[str, str]]) -> dict[str, float | str | None]:
     values: dict[str, float | str | None] = {}
     for name, text in pairs:
@@ -359,28 +297,6 @@ def _clinical_values(pairs: list[tuple[str, str]]) -> dict[str, float | str | No
         except ValueError:
             values[name] = text
     return values
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress]:
-    """A bar a stage on a terminal; nothing where the output goes into a file."""
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        tasks = {}
-
-        def show(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=1.0)
-            bars.update(tasks[stage], completed=fraction)
-
-        yield show
 
 
 def _print_prediction(prediction: Mapping[str, Any], files: list[Path], notes: list[str]) -> None:

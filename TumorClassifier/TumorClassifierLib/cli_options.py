@@ -1,0 +1,51 @@
+"""What several commands share: options, NAME=VALUE pairs and the progress bar."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from FeatureExtractorLib.progress import Progress, silent
+
+ImageOption = Annotated[
+    list[str], typer.Option("--image", metavar="MODALITY=FILE", help="An image and what it is; repeat for several.")
+]
+MaskOption = Annotated[Path, typer.Option("--mask", metavar="FILE", help="The tumour's mask, on the image's grid.")]
+SegmentOption = Annotated[str, typer.Option("--segment", help="Label value or segment name; default: all labels.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def pairs_of(texts: list[str], option: str) -> list[tuple[str, str]]:
+    """NAME=VALUE texts as pairs; raises BadParameter naming the option."""
+    pairs = []
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name or not value:
+            raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint=option)
+        pairs.append((name, value))
+    return pairs
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar a stage on a terminal; nothing where the output goes into a file."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def show(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=1.0)
+            bars.update(tasks[stage], completed=fraction)
+
+        yield show
