@@ -12,6 +12,7 @@ from FeatureExtractorLib.regions import bounding_box, maximum_area_slice
 from FeatureExtractorLib.resources import resource_path
 
 TEMPLATE = "Report/patient.html.j2"
+HEAT = "inferno"
 
 
 def patient_report(
@@ -35,11 +36,12 @@ def patient_report(
 
 
 def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) -> bytes:
-    """PNG of two axial slices: the tumour's largest, and, close up, the one where the map is strongest.
+    """PNG of the tumour's largest axial slice, whole and close up with the map, and of the slice of its peak.
 
     image, mask, cam share one grid. Patient right is on the left of the picture, as radiologists hang images.
     """
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     image, mask = orient(image, "LPS"), orient(mask, "LPS")
@@ -49,34 +51,35 @@ def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) 
     strongest = largest
     if heat is not None and heat.any():
         strongest = int(np.where(inside.any(axis=(1, 2)), heat.max(axis=(1, 2)), 0.0).argmax())
-    figure = Figure(figsize=(9.2, 4.4), facecolor="black", layout="constrained")
-    whole, close = figure.subplots(1, 2)
-    for axis, k in ((whole, largest), (close, strongest)):
-        _draw_slice(axis, values[k], inside[k], image.GetSpacing())
+    figure = Figure(figsize=(9.6, 3.6), facecolor="black", layout="constrained")
+    whole, *close = figure.subplots(1, 3, width_ratios=(1.1, 1, 1))
+    _draw_slice(whole, values[largest], inside[largest], image.GetSpacing(), "largest slice")
+    for axis, k, title in zip(close, (largest, strongest), ("largest slice", "strongest activation"), strict=True):
+        _draw_slice(axis, values[k], inside[k], image.GetSpacing(), title)
+        _zoom_to(axis, mask[:, :, k : k + 1])
+        if heat is not None:
+            _draw_heat(axis, heat[k], image.GetSpacing())
     if heat is not None:
-        shown = close.imshow(
-            heat[strongest],
-            cmap="inferno",
-            vmin=0,
-            vmax=1,
-            alpha=np.clip(0.8 * heat[strongest], 0.0, 0.6),
-            extent=_extent(heat[strongest], image.GetSpacing()),
-            interpolation="bilinear",
-        )
-        bar = figure.colorbar(ScalarMappable(shown.norm, shown.cmap), ax=close, shrink=0.8, pad=0.02)
+        bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), ax=close[-1], shrink=0.8, pad=0.02)
         bar.set_label("class activation (0–1)", color="white")
         bar.ax.tick_params(colors="white")
-    _zoom_to(close, mask[:, :, strongest : strongest + 1])
     return figure_bytes(figure, "png", facecolor="black", dpi=120)
 
 
-def _draw_slice(axis: Any, grey: np.ndarray, inside: np.ndarray, spacing: tuple[float, ...]) -> None:
+def _draw_heat(axis: Any, heat: np.ndarray, spacing: tuple[float, ...]) -> None:
+    fade = np.clip(0.8 * heat, 0.0, 0.6)
+    extent = _extent(heat, spacing)
+    axis.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=fade, extent=extent, interpolation="bilinear")
+
+
+def _draw_slice(axis: Any, grey: np.ndarray, inside: np.ndarray, spacing: tuple[float, ...], title: str) -> None:
     low, high = np.percentile(grey[grey > grey.min()], (1.0, 99.5))
     extent = _extent(grey, spacing)
     axis.imshow(grey, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear")
     y, x = (np.arange(n) * s + s / 2 for n, s in zip(grey.shape, (spacing[1], spacing[0]), strict=True))
     axis.contour(x, y, inside, levels=[0.5], colors="#35e0a1", linewidths=1.3)
     axis.set_axis_off()
+    axis.set_title(title, color="white", fontsize=9)
 
 
 def _extent(grey: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float, float, float]:
@@ -87,9 +90,15 @@ def _extent(grey: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float,
 def _zoom_to(axis: Any, mask: sitk.Image) -> None:
     rows, columns = bounding_box(mask).slices[1:]
     spacing = mask.GetSpacing()
-    margin = 0.45 * max((rows.stop - rows.start) * spacing[1], (columns.stop - columns.start) * spacing[0])
-    axis.set_xlim(columns.start * spacing[0] - margin, columns.stop * spacing[0] + margin)
-    axis.set_ylim(rows.stop * spacing[1] + margin, rows.start * spacing[1] - margin)
+    top, bottom, left, right = (
+        edge * s
+        for edge, s in zip(
+            (rows.start, rows.stop, columns.start, columns.stop), (spacing[1],) * 2 + (spacing[0],) * 2, strict=True
+        )
+    )
+    half = 0.9 * max(bottom - top, right - left)
+    axis.set_xlim((left + right) / 2 - half, (left + right) / 2 + half)
+    axis.set_ylim((top + bottom) / 2 + half, (top + bottom) / 2 - half)
 
 
 def figure_bytes(figure: Any, kind: str, **options: Any) -> bytes:

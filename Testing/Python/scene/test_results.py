@@ -96,7 +96,7 @@ def test_result_stands_in_a_folder_beside_the_image(scene: Any, brain: tuple[Any
     shown = show_result(scene, volume, segmentation, prediction_of(PATIENT), cam, NOMOGRAM.to_json())
     assert hierarchy.GetItemParent(shown.folder) == study
     assert {parent_name(scene, node) for node in shown.nodes} == {"brain1: high grade"}
-    assert len(shown.nodes) == len({node.GetID() for node in shown.nodes}) == 1 + 1 + 3 + 3 + 9 + 2
+    assert len(shown.nodes) == len({node.GetID() for node in shown.nodes}) == 1 + 1 + 1 + 3 + 3 + 9 + 2
     hierarchy.RemoveItem(shown.folder, True, True)
     assert scene.GetFirstNodeByName("Prediction") is None
     assert scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 0

@@ -6,6 +6,9 @@ total stands on the same width: its x is its share of the longest total, times 1
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .charts import Chart
@@ -14,6 +17,7 @@ from .tables import Column, add_table, as_stored
 AXIS_COLOUR = (0.25, 0.25, 0.25)
 PATIENT_COLOUR = (0.85, 0.15, 0.10)
 WIDTH = 100.0
+PIXEL_MM = 0.1  # a picture of 2000 pixels is as wide as a head
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,38 @@ def nomogram_chart(scene: Any, nomogram: Mapping[str, Any], points: Mapping[str,
     chart.SetYAxisRangeAuto(False)
     chart.SetYAxisRange(0.0, len(axes) + 1.0)
     return Chart(chart, tuple(series), table)
+
+
+def nomogram_figure(scene: Any, nomogram: Mapping[str, Any], values: Mapping[str, float | str]) -> Any | None:
+    """The printed form of a nomogram as a colour picture node, upright in the axial view; None without matplotlib.
+
+    values: the patient's, by axis name; marked where every axis has one.
+    """
+    if find_spec("matplotlib") is None:
+        return None
+    import vtk
+
+    from ..nomogram import Nomogram
+    from ..nomogram_figure import draw_nomogram
+
+    whole = all(axis["name"] in values for axis in nomogram["axes"])
+    with TemporaryDirectory() as folder:
+        path = draw_nomogram(Nomogram.from_json(nomogram), Path(folder) / "nomogram.png", values if whole else None)
+        reader = vtk.vtkPNGReader()
+        reader.SetFileName(str(path))
+        colours = vtk.vtkImageExtractComponents()  # the figure is opaque
+        colours.SetComponents(0, 1, 2)
+        colours.SetInputConnection(reader.GetOutputPort())
+        colours.Update()
+    node = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Nomogram (figure)")
+    picture = vtk.vtkImageData()
+    picture.DeepCopy(colours.GetOutput())
+    picture.SetSpacing(1.0, 1.0, 1.0)
+    node.SetAndObserveImageData(picture)
+    node.SetIJKToRASDirections(-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
+    node.SetSpacing(PIXEL_MM, PIXEL_MM, PIXEL_MM)
+    node.CreateDefaultDisplayNodes()
+    return node
 
 
 def nomogram_axes(nomogram: Mapping[str, Any]) -> list[Axis]:

@@ -10,7 +10,7 @@ from FeatureExtractorLib.files import json_text
 
 from .charts import Chart, points_chart, probability_chart
 from .hierarchy import add_folder_beside, move_into
-from .nomogram_view import nomogram_chart
+from .nomogram_view import nomogram_chart, nomogram_figure
 from .overlay import add_cam, show_in_slices
 from .tables import prediction_table
 
@@ -26,13 +26,14 @@ class ShownResult:
     cam: Any | None = None
     points: Chart | None = None
     nomogram: Chart | None = None
+    figure: Any | None = None
 
     @property
     def nodes(self) -> tuple[Any, ...]:
         """Every node of the result."""
         charts = [chart for chart in (self.probabilities, self.points, self.nomogram) if chart is not None]
-        cams = () if self.cam is None else (self.cam,)
-        return (*cams, self.table, *(node for chart in charts for node in chart.nodes), *self.texts)
+        images = [node for node in (self.cam, self.figure) if node is not None]
+        return (*images, self.table, *(node for chart in charts for node in chart.nodes), *self.texts)
 
 
 def show_result(
@@ -67,6 +68,7 @@ def show_result(
         cam=cam_node,
         points=points_chart(scene, prediction) if points else None,
         nomogram=nomogram_chart(scene, nomogram, points) if nomogram is not None else None,
+        figure=nomogram_figure(scene, nomogram, prediction["scores"]) if nomogram is not None else None,
     )
     for node in shown.nodes:
         move_into(scene, folder, node)

@@ -1,0 +1,87 @@
+"""The model that comes with the extension, on the phantom and on real brain tumours."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+from TumorClassifierLib.store import load_model
+
+Run = Callable[..., tuple[int, str, str]]
+MODEL = "meningioma-vs-glioma"
+FILES = ["cam.nrrd", "nomogram.svg", "prediction.json", "report.html"]
+SCENE_FILES = ["scene.mrb", "view.png"]
+with_scene = pytest.mark.skipif(importlib.util.find_spec("slicer") is None, reason="slicer-core is not installed")
+
+LIST_NODES = """
+import json, sys
+from pathlib import Path
+from TumorClassifierLib.scene.headless import start
+from TumorClassifierLib.scene.storage import load_mrb
+scene = start().scene
+load_mrb(scene, Path(sys.argv[1]))
+nodes = [scene.GetNthNode(i) for i in range(scene.GetNumberOfNodes())]
+print(json.dumps(sorted({node.GetClassName() for node in nodes})))
+"""
+
+
+def test_card_is_honest() -> None:
+    bundle = load_model(MODEL)
+    for said in ("research use only", "CC BY 4.0", "cross-validation by patient", "What it cannot do", "8-bit"):
+        assert said.lower() in bundle.card.lower(), said
+    assert bundle.manifest["cohort"]["patients"] == 80
+    for name in ("auc", "sensitivity", "specificity"):
+        metric = bundle.manifest["metrics"]["nomogram"][name]
+        assert metric["low"] <= metric["value"] <= metric["high"], name
+    assert "random weights" in bundle.manifest["weights_origin"]
+
+
+def test_it_stays_small_enough_to_ship() -> None:
+    from TumorClassifierLib.store import find_model
+
+    assert find_model(MODEL).stat().st_size < 25e6
+
+
+@with_scene
+def test_demo_classifies_the_phantom(run_cli: Run, tmp_path: Path) -> None:
+    code, out, err = run_cli("demo", "--out", tmp_path / "demo")
+    assert code == 0, err
+    assert sorted(item.name for item in (tmp_path / "demo").iterdir()) == sorted(FILES + SCENE_FILES)
+    assert "means nothing" in out and "Seconds of each stage" in out
+    assert "measuring" in out and "scene" in out
+
+
+@with_scene
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["brain1", "brain2"])
+def test_real_tumours_are_classified_and_the_scene_opens_elsewhere(
+    name: str, data_dir: Path, run_cli: Run, tmp_path: Path
+) -> None:
+    folder = data_dir / "pyradiomics_cases"
+    image, mask = folder / f"{name}_image.nrrd", folder / f"{name}_label.nrrd"
+    out = tmp_path / "out"
+    code, _, err = run_cli("classify", "--image", f"T1C={image}", "--mask", mask, "--model", MODEL, "--out", out)
+    assert code == 0, err
+    assert sorted(item.name for item in out.iterdir()) == sorted(FILES + SCENE_FILES)
+    original, cam = sitk.ReadImage(str(image)), sitk.ReadImage(str(out / "cam.nrrd"))
+    assert cam.GetSize() == original.GetSize()
+    for read in ("GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(cam, read)() == pytest.approx(getattr(original, read)(), abs=1e-9)
+    prediction = json.loads((out / "prediction.json").read_text())
+    assert prediction["predicted"] in ("glioma", "meningioma")
+    listed = subprocess.run(
+        [sys.executable, "-c", LIST_NODES, str(out / "scene.mrb")], capture_output=True, text=True, check=True
+    )
+    classes = set(json.loads(listed.stdout.splitlines()[-1]))
+    assert classes >= {
+        "vtkMRMLScalarVolumeNode",
+        "vtkMRMLSegmentationNode",
+        "vtkMRMLTableNode",
+        "vtkMRMLPlotChartNode",
+        "vtkMRMLVectorVolumeNode",
+    }
