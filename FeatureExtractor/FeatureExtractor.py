@@ -63,7 +63,8 @@ class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
         if not segmentIds:
             raise InputError(_("No segment is chosen; choose one or more."))
         progress = progress or silent
-        radiomics, engine, image = load_settings(preset), get_engine("auto"), image_of(volumeNode)
+        radiomics, image = load_settings(preset), image_of(volumeNode)
+        engine = get_engine("auto", radiomics)
         settings = ExtractionSettings(preset=preset)
         measured = {}
         for i, segmentId in enumerate(segmentIds):

@@ -50,14 +50,15 @@ class RadiomicsEngine(Protocol):
         """
 
 
-def get_engine(name: str = "auto") -> RadiomicsEngine:
-    """The engine of that name; "auto" is PyRadiomics where it is installed and our own elsewhere.
+def get_engine(name: str = "auto", settings: RadiomicsSettings | None = None) -> RadiomicsEngine:
+    """The engine of that name; "auto" is PyRadiomics where it is installed and can do what the settings ask.
 
+    settings: what it will be asked for; without them "auto" takes PyRadiomics wherever it is installed.
     Raises EngineUnavailable when PyRadiomics is asked for and not installed, InputError on an unknown name.
     """
     if name not in ENGINES:
         raise InputError(f"The radiomics engine {name!r} is unknown; choose one of {', '.join(ENGINES)}.")
-    if name != "native":
+    if name == "pyradiomics" or name == "auto" and not (settings and settings.needs_native):
         from .pyradiomics_engine import PyRadiomicsEngine, is_installed
 
         if is_installed():

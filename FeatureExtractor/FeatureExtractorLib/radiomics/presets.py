@@ -12,7 +12,10 @@ from typing import Any
 from ..errors import InputError
 from ..resources import resource_path
 
-PRESETS = ("original", "original-wavelet", "dtlr", "original-wavelet-2d")
+IBSI_PRESETS = ("ibsi-a", "ibsi-b", "ibsi-c", "ibsi-d", "ibsi-e")
+"""The IBSI-1 configurations of the CT phantom, by IBSI's definitions (docs/ibsi.md)."""
+
+PRESETS = ("original", "original-wavelet", "dtlr", "original-wavelet-2d", *IBSI_PRESETS)
 
 IMAGE_TYPES = (
     "Original",
@@ -45,6 +48,15 @@ class RadiomicsSettings:
     image_types: Mapping[str, Mapping[str, Any]]
     feature_classes: Mapping[str, tuple[str, ...]] | None
     diagnostics: bool
+
+    @property
+    def needs_native(self) -> bool:
+        """Whether something is asked for that PyRadiomics does not have."""
+        return any(
+            values.get(name) not in (None, neutral)
+            for values in (self.setting, *self.image_types.values())
+            for name, neutral in NEUTRAL.items()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values in the layout of a PyRadiomics settings file; `parse_settings` turns them back."""
@@ -133,9 +145,10 @@ def _refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], source: st
 
 
 def _check_values(values: Mapping[str, Any], source: str) -> None:
-    _refuse_unknown(values, tuple(SETTINGS), source, "setting")
+    known = SETTINGS | OWN_SETTINGS
+    _refuse_unknown(values, tuple(known), source, "setting")
     for name, value in values.items():
-        kind, is_right = SETTINGS[name]
+        kind, is_right = known[name]
         if value is not None and not is_right(value):
             raise InputError(f"{source} sets {name} to {value!r}, but it must be {kind}.")
 
@@ -176,7 +189,7 @@ def _list_of(value: Any, is_right: Callable[[Any], bool]) -> bool:
     return isinstance(value, list) and len(value) > 0 and all(is_right(item) for item in value)
 
 
-SETTINGS: Mapping[str, Check] = {
+SETTINGS: dict[str, Check] = {
     "minimumROIDimensions": ("1, 2 or 3", lambda v: _integer(v) and 1 <= v <= 3),
     "minimumROISize": _COUNT,
     "geometryTolerance": _POSITIVE,
@@ -227,3 +240,17 @@ SETTINGS: Mapping[str, Check] = {
     "weightingNorm": _one_of("euclidean", "manhattan", "infinity", "no_weighting"),
     "gldm_a": _COUNT_OR_ZERO,
 }
+
+OWN_SETTINGS: dict[str, Check] = {
+    "definition": _one_of("pyradiomics", "ibsi"),
+    "resegmentSigma": _POSITIVE,
+}
+"""Settings of the native engine alone.
+
+definition: whose definitions hold where PyRadiomics' and IBSI's differ (docs/ibsi.md).
+resegmentSigma: leave out what is further from the region's mean than that many standard deviations, after
+`resegmentRange` (IBSI 7ACA).
+"""
+
+NEUTRAL: Mapping[str, Any] = {"definition": "pyradiomics", "resegmentSigma": None}
+"""The values at which OWN_SETTINGS ask for nothing that PyRadiomics does not do."""

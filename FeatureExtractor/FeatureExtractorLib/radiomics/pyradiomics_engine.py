@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from .engine import NUMERIC_DIAGNOSTICS, check_inputs
-from .presets import RadiomicsSettings
+from .presets import OWN_SETTINGS, RadiomicsSettings
 
 # An imaginary part of this share of the value is rounding; more means that the value is not a real number.
 _IMAGINARY_TOLERANCE = 1e-6
@@ -38,6 +38,11 @@ class PyRadiomicsEngine:
     def extract(self, image: sitk.Image, mask: sitk.Image, settings: RadiomicsSettings) -> dict[str, float]:
         """Features as `RadiomicsEngine.extract` describes."""
         mask = check_inputs(image, mask)
+        if settings.needs_native:
+            raise InputError(
+                f"PyRadiomics cannot follow the settings {settings.name} in {' and '.join(OWN_SETTINGS)}; "
+                "choose the engine native."
+            )
         try:
             raw = _extractor(settings).execute(image, mask)
         except (ValueError, RuntimeError, LookupError) as error:
@@ -62,6 +67,9 @@ def _extractor(settings: RadiomicsSettings) -> Any:
     parameters = settings.to_dict()
     # Image and mask already share one grid, and this one would change ITK's tolerance for the whole process.
     parameters["setting"].pop("geometryTolerance", None)
+    for values in (parameters["setting"], *parameters["imageType"].values()):
+        for name in OWN_SETTINGS:
+            values.pop(name, None)
     try:
         return RadiomicsFeatureExtractor(parameters)
     except PyKwalifyException as error:

@@ -10,6 +10,7 @@ from ...errors import InputError
 from ..engine import check_inputs
 from ..presets import RadiomicsSettings
 from . import first_order, glcm, gldm, glrlm, glszm, ngtdm, shape, shape2d
+from .definition import first_edge, is_ibsi
 from .feature import FeatureClass
 from .filters import FILTERS
 from .matrices import Neighbourhood, neighbourhood
@@ -49,7 +50,7 @@ class NativeEngine:
         features = dict(prepared.diagnostics)
         for name in [n for n in classes if n in SHAPE_CLASSES]:
             measured = SHAPE_CLASSES[name].measure((prepared.shape, prepared.image.GetSpacing()), settings.setting)
-            features |= _values(f"original_{name}", SHAPE_CLASSES[name], measured, classes[name])
+            features |= _values(f"original_{name}", SHAPE_CLASSES[name], measured, classes[name], settings.setting)
         wanted = {n: chosen for n, chosen in classes.items() if n in INTENSITY_CLASSES}
         return features | _intensity_features(prepared, settings, wanted) if wanted else features
 
@@ -72,10 +73,11 @@ def _intensity_features(
         own = {**settings.setting, **changes}
         near, far = hood((1,), own), hood(tuple(own.get("distances") or (1,)), own)
         for prefix, values in FILTERS[image_type](prepared.image, prepared.box, own):
-            roi = make_roi(values[prepared.texture], near, far, spacing, own)
+            inside = values[prepared.texture]
+            roi = make_roi(inside, near, far, spacing, own, first_edge(inside, own, image_type == "Original"))
             for name, chosen in wanted.items():
                 measured = INTENSITY_CLASSES[name].measure(roi, own)
-                features |= _values(f"{prefix}_{name}", INTENSITY_CLASSES[name], measured, chosen)
+                features |= _values(f"{prefix}_{name}", INTENSITY_CLASSES[name], measured, chosen, own)
     return features
 
 
@@ -95,7 +97,9 @@ def _classes(settings: RadiomicsSettings) -> dict[str, list[str]]:
     return chosen
 
 
-def _values(prefix: str, family: FeatureClass, measured: Any, chosen: list[str]) -> dict[str, float]:
+def _values(
+    prefix: str, family: FeatureClass, measured: Any, chosen: list[str], settings: Mapping[str, Any]
+) -> dict[str, float]:
     """Features by full name; values by direction are averaged, NaN where there are none."""
-    values = {name: np.asarray(family.features[name].compute(measured)) for name in chosen}
+    values = {name: np.asarray(family.features[name].by(is_ibsi(settings))(measured)) for name in chosen}
     return {f"{prefix}_{name}": float(v.mean()) if v.size else float("nan") for name, v in values.items()}

@@ -13,12 +13,18 @@ class Feature:
     ibsi: four-character tag of the Image Biomarker Standardisation Initiative, empty where it has none.
     unit: "1" (none), "intensity", "grey level", "mm", "mm2", "mm3" or a power or product of these.
     by_name_only: left out unless the settings name it, because another feature says the same.
+    standard: by IBSI's definition, where that is not PyRadiomics'.
     """
 
     compute: Callable[[Any], Any]
     ibsi: str = ""
     unit: str = "1"
     by_name_only: bool = False
+    standard: Callable[[Any], Any] | None = None
+
+    def by(self, ibsi: bool) -> Callable[[Any], Any]:
+        """The function to use by IBSI's definition, or by PyRadiomics'."""
+        return self.standard if ibsi and self.standard else self.compute
 
 
 @dataclass(frozen=True)

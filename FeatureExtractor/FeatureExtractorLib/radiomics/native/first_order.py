@@ -44,6 +44,7 @@ class FirstOrder:
 
 
 def measure(roi: Roi, settings: Mapping[str, Any]) -> FirstOrder:
+    """Intensities with the settings' `voxelArrayShift`, and the shares of the grey levels."""
     p = np.bincount(roi.levels) / len(roi.levels)
     return FirstOrder(roi.values, p, settings.get("voxelArrayShift", 0), float(roi.spacing.prod()))
 
@@ -140,8 +141,13 @@ def skewness(f: FirstOrder) -> float:
 
 
 def kurtosis(f: FirstOrder) -> float:
-    """(sum (x - m)^4 / n) / variance^2, 3 for a normal distribution (IBSI: 0); 0 where all are equal."""
+    """(sum (x - m)^4 / n) / variance^2, 3 for a normal distribution; 0 where all are equal."""
     return float(np.mean(f.squared_deviation**2) / f.variance**2) if f.variance else 0.0
+
+
+def excess_kurtosis(f: FirstOrder) -> float:
+    """(sum (x - m)^4 / n) / variance^2 - 3, 0 for a normal distribution and where all are equal."""
+    return kurtosis(f) - 3 if f.variance else 0.0
 
 
 FEATURES = {
@@ -150,7 +156,7 @@ FEATURES = {
     "Energy": Feature(energy, "N8CA", "intensity2"),
     "Entropy": Feature(entropy, "TLU2"),
     "InterquartileRange": Feature(interquartile_range, "SALO", "intensity"),
-    "Kurtosis": Feature(kurtosis, "IPH6"),
+    "Kurtosis": Feature(kurtosis, "IPH6", standard=excess_kurtosis),
     "Maximum": Feature(maximum, "84IY", "intensity"),
     "MeanAbsoluteDeviation": Feature(mean_absolute_deviation, "4FUA", "intensity"),
     "Mean": Feature(mean, "Q4LE", "intensity"),

@@ -10,6 +10,7 @@ from .roi import Roi
 
 
 def measure(roi: Roi, settings: Mapping[str, Any]) -> ls.LevelSize:
+    """Zones by level and size, over the region as a whole."""
     counts, sizes = matrices.zones(roi.levels, len(roi.grey_levels), roi.near)
     return ls.level_size(counts[None], roi.grey_levels, sizes)
 

@@ -150,16 +150,20 @@ def dependence(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbourhood,
     return np.bincount(code, minlength=len(grey_levels) * columns).reshape(-1, columns).astype(float)
 
 
-def tone_difference(levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbourhood) -> tuple[np.ndarray, np.ndarray]:
+def tone_difference(
+    levels: np.ndarray, grey_levels: np.ndarray, hood: Neighbourhood, skip_isolated: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """By level: number of voxels (g,) and sum of |grey level - mean of its neighbours'| (g,).
 
-    A voxel without neighbours counts in the first and adds nothing to the second.
+    A voxel without neighbours adds nothing to the second; it counts in the first unless `skip_isolated`.
     """
     grey = grey_levels[levels].astype(float)
     neighbours = hood.sum_over_neighbours(np.ones_like(grey))
     mean = hood.sum_over_neighbours(grey) / np.maximum(neighbours, 1)
     difference = np.where(neighbours > 0, np.abs(grey - mean), 0.0)
-    return np.bincount(levels, minlength=len(grey_levels)).astype(float), np.bincount(levels, difference)
+    counted = (neighbours > 0).astype(float) if skip_isolated else None
+    g = len(grey_levels)
+    return np.bincount(levels, counted, g).astype(float), np.bincount(levels, difference, g)
 
 
 def norms(hood: Neighbourhood, spacing: np.ndarray, norm: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import matrices
+from .definition import is_ibsi
 from .feature import Feature, FeatureClass
 from .roi import Roi
 
@@ -26,9 +27,14 @@ class ToneDifference:
 
 
 def measure(roi: Roi, settings: Mapping[str, Any]) -> ToneDifference:
-    """Tone differences to the neighbours at the settings' `distances`."""
-    counts, s = matrices.tone_difference(roi.levels, roi.grey_levels, roi.far)
-    return ToneDifference(roi.grey_levels.astype(float), counts / counts.sum(), s, float(counts.sum()))
+    """Tone differences to the neighbours at the settings' `distances`.
+
+    By IBSI's definition a voxel without neighbours does not count at all.
+    """
+    counts, s = matrices.tone_difference(roi.levels, roi.grey_levels, roi.far, skip_isolated=is_ibsi(settings))
+    occurs = counts > 0
+    n = max(float(counts.sum()), 1.0)
+    return ToneDifference(roi.grey_levels[occurs].astype(float), counts[occurs] / n, s[occurs], n)
 
 
 def coarseness(t: ToneDifference) -> float:

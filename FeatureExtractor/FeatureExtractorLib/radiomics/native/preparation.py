@@ -1,6 +1,6 @@
 """From the image and mask that are given to those that are measured: normalise, resample, check, resegment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from ...errors import InputError
 from . import diagnostics
 from .box import Box, bounding_box, cropped
-from .resampling import corrected, resample
+from .definition import is_ibsi
+from .resampling import corrected, resample, resample_centred
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def prepare(image: sitk.Image, mask: sitk.Image, setting: Mapping[str, Any], wan
     if setting.get("normalize"):
         image = normalise(image, setting.get("normalizeScale", 1), setting.get("removeOutliers"))
     if setting.get("resampledPixelSpacing") and setting.get("interpolator", "sitkBSpline"):
-        image, mask = resample(image, mask, setting)
+        image, mask = (resample_centred if is_ibsi(setting) else resample)(image, mask, setting)
         if want_diagnostics:
             numbers |= diagnostics.of_image(image, "interpolated") | diagnostics.of_mask(mask, "interpolated", image)
     else:
@@ -50,12 +51,20 @@ def prepare(image: sitk.Image, mask: sitk.Image, setting: Mapping[str, Any], wan
             image, mask = cropped(image, mask, setting.get("padDistance", 5))
     box = check_region(mask, setting)
     shape = mask
-    if setting.get("resegmentRange"):
-        mask = resegment(image, mask, setting["resegmentRange"], setting.get("resegmentMode", "absolute"))
+    for limits, mode in _resegmentations(setting):
+        mask = resegment(image, mask, limits, mode)
         box = check_region(mask, setting)
         shape = mask if setting.get("resegmentShape") else shape
     texture, whole = (sitk.GetArrayViewFromImage(m)[box] > 0 for m in (mask, shape))
     return Prepared(image, box, texture, whole, numbers)
+
+
+def _resegmentations(setting: Mapping[str, Any]) -> Iterator[tuple[list[float], str]]:
+    """The limits to which the region is cut down, one after the other, and what they mean (see `resegment`)."""
+    if setting.get("resegmentRange"):
+        yield setting["resegmentRange"], setting.get("resegmentMode", "absolute")
+    if setting.get("resegmentSigma"):
+        yield [-setting["resegmentSigma"], setting["resegmentSigma"]], "sigma"
 
 
 def normalise(image: sitk.Image, scale: float = 1, outliers: float | None = None) -> sitk.Image:

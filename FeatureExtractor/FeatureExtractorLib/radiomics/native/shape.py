@@ -31,6 +31,12 @@ class Shape:
     def eigenvalues(self) -> np.ndarray:
         return principal_variances(self.mask, self.spacing)
 
+    @cached_property
+    def unbiased(self) -> float:
+        """sqrt(n / (n - 1)), by which axis lengths grow when the covariance divides by n - 1."""
+        n = int(np.count_nonzero(self.mask))
+        return float(np.sqrt(n / max(n - 1, 1)))
+
 
 def measure(region: tuple[np.ndarray, tuple[float, ...]], settings: Mapping[str, Any]) -> Shape:
     """Shape of a region: its mask (z, y, x bool, cropped to it) and spacing x, y, z in mm."""
@@ -42,7 +48,6 @@ def principal_variances(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Eigenvalues, smallest first, of the covariance of the voxel centres (mm2); spacing in the mask's axis order.
 
     The covariance divides by the number of voxels n, as PyRadiomics; IBSI's reference values divide by n - 1.
-
     What rounding leaves of a direction in which the region has no extent is 0.
     """
     points = np.argwhere(mask) * spacing
@@ -174,19 +179,34 @@ def flatness(s: Shape) -> float:
     return float(np.sqrt(s.eigenvalues[0] / s.eigenvalues[2]))
 
 
+def standard_major_axis_length(s: Shape) -> float:
+    """4 sqrt(largest principal variance), the variance divided by n - 1."""
+    return s.unbiased * major_axis_length(s)
+
+
+def standard_minor_axis_length(s: Shape) -> float:
+    """4 sqrt(second principal variance), the variance divided by n - 1."""
+    return s.unbiased * minor_axis_length(s)
+
+
+def standard_least_axis_length(s: Shape) -> float:
+    """4 sqrt(smallest principal variance), the variance divided by n - 1."""
+    return s.unbiased * least_axis_length(s)
+
+
 FEATURES = {
     "Compactness1": Feature(compactness_1, "SKGS", by_name_only=True),
     "Compactness2": Feature(compactness_2, "BQWJ", by_name_only=True),
     "Elongation": Feature(elongation, "Q3CK"),
     "Flatness": Feature(flatness, "N17B"),
-    "LeastAxisLength": Feature(least_axis_length, "7J51", "mm"),
-    "MajorAxisLength": Feature(major_axis_length, "TDIC", "mm"),
+    "LeastAxisLength": Feature(least_axis_length, "7J51", "mm", standard=standard_least_axis_length),
+    "MajorAxisLength": Feature(major_axis_length, "TDIC", "mm", standard=standard_major_axis_length),
     "Maximum2DDiameterColumn": Feature(maximum_2d_diameter_column, unit="mm"),
     "Maximum2DDiameterRow": Feature(maximum_2d_diameter_row, unit="mm"),
     "Maximum2DDiameterSlice": Feature(maximum_2d_diameter_slice, unit="mm"),
     "Maximum3DDiameter": Feature(maximum_3d_diameter, "L0JK", "mm"),
     "MeshVolume": Feature(mesh_volume, "RNU0", "mm3"),
-    "MinorAxisLength": Feature(minor_axis_length, "P9VJ", "mm"),
+    "MinorAxisLength": Feature(minor_axis_length, "P9VJ", "mm", standard=standard_minor_axis_length),
     "SphericalDisproportion": Feature(spherical_disproportion, "KRCK", by_name_only=True),
     "Sphericity": Feature(sphericity, "QCFX"),
     "SurfaceArea": Feature(surface_area, "C0JK", "mm2"),
