@@ -23,10 +23,12 @@ SCHEMA_VERSION = 1
 SUFFIX = ".tcmodel"
 MANIFEST = "manifest.json"
 CARD = "MODEL_CARD.md"
-REQUIRED = ("recipe", "name", "version", "classes", "modalities", "settings")
+REQUIRED: Mapping[str, type] = MappingProxyType(
+    {"recipe": str, "name": str, "version": str, "classes": list, "modalities": list, "settings": dict}
+)
 
 LARGEST_BUNDLE_BYTES = 1 << 30
-LARGEST_DOCUMENT_BYTES = 64 << 20
+LARGEST_DOCUMENTS_BYTES = 64 << 20  # together: parsed JSON takes up to twenty times its bytes
 MOST_MEMBERS = 64
 MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(json|safetensors|md)")
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -85,8 +87,12 @@ def read_bundle(path: Path) -> Bundle:
         weights=MappingProxyType({name[:-12]: raw for name, raw in members.items() if name.endswith(".safetensors")}),
         card=_decode(members[CARD], CARD, path),
     )
+    try:
+        own = _serialise(bundle)
+    except (ValueError, RecursionError) as error:  # what JSON reads but does not write: 1e999, half a surrogate pair
+        raise _rejected(path, f"its documents hold what no model does ({error})") from error
     # Whatever hides outside the members (headers, gaps, trailing bytes) would make the file differ from its own copy.
-    if _serialise(bundle) != data:
+    if own != data:
         raise _rejected(path, "its bytes are not those that its content is written as")
     return bundle
 
@@ -114,13 +120,13 @@ def _read_members(data: bytes, path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
-            _check_entries(entries, path)
+            _check_entries(entries, len(data), path)
             return {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, OSError) as error:
         raise _rejected(path, f"it is damaged ({error})") from error
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
+def _check_entries(entries: list[zipfile.ZipInfo], bytes_in_file: int, path: Path) -> None:
     """Refuse every archive trick before a byte of content is read."""
     names = [entry.filename for entry in entries]
     if len(names) > MOST_MEMBERS:
@@ -136,8 +142,10 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
             raise _rejected(path, f"its member {entry.filename} is compressed, which no model is")
         if (entry.external_attr >> 16) & 0o170000 not in (0, 0o100000):
             raise _rejected(path, f"its member {entry.filename} is a link or a device")
-        if not entry.filename.endswith(".safetensors") and entry.file_size > LARGEST_DOCUMENT_BYTES:
-            raise _rejected(path, f"its member {entry.filename} is larger than {LARGEST_DOCUMENT_BYTES >> 20} MB")
+    if sum(entry.file_size for entry in entries) > bytes_in_file:
+        raise _rejected(path, "its members claim more bytes than the file has")
+    if sum(e.file_size for e in entries if not e.filename.endswith(".safetensors")) > LARGEST_DOCUMENTS_BYTES:
+        raise _rejected(path, f"its documents are larger than {LARGEST_DOCUMENTS_BYTES >> 20} MB")
 
 
 def _check_manifest(manifest: Any, members: Mapping[str, bytes], path: Path) -> None:
@@ -150,10 +158,11 @@ def _check_manifest(manifest: Any, members: Mapping[str, bytes], path: Path) -> 
         )
     if schema != SCHEMA_VERSION:
         raise _rejected(path, f"its format {schema!r} is unknown")
-    missing = [name for name in REQUIRED if name not in manifest]
-    if missing:
-        raise _rejected(path, f"its {MANIFEST} does not say its {missing[0]}")
-    if not isinstance(manifest["name"], str) or not MODEL_NAME.fullmatch(manifest["name"]):
+    for name, kind in REQUIRED.items():
+        value = manifest.get(name)
+        if not isinstance(value, kind) or (kind is list and not all(isinstance(item, str) for item in value)):
+            raise _rejected(path, f"its {MANIFEST} does not say its {name}")
+    if not MODEL_NAME.fullmatch(manifest["name"]):
         raise _rejected(path, "its name has other characters than letters, digits, '.', '_' and '-'")
     listed = manifest.get("members")
     if not isinstance(listed, dict) or set(listed) != set(members):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from FeatureExtractorLib.errors import InputError
-from FeatureExtractorLib.files import atomic_path
+from FeatureExtractorLib.files import readable_write_errors
 from FeatureExtractorLib.resources import resource_path
 
-from .bundle import SUFFIX, Bundle, read_bundle
+from .bundle import SUFFIX, Bundle, read_bundle, write_bundle
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ def install_model(path: Path) -> InstalledModel:
     """Check a model file and copy it into the user's folder; raises BundleRejected and installs nothing otherwise."""
     bundle = read_bundle(path)
     target = user_folder() / f"{bundle.name}{SUFFIX}"
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(Path(path).read_bytes())
+    write_bundle(bundle, target)  # what was checked, should the file have changed since; its bytes are the same
     return InstalledModel(bundle.name, target, "installed")
 
 
@@ -81,6 +80,7 @@ def remove_model(name: str) -> Path:
         if model.name == name:
             if model.origin == "shipped":
                 raise InputError(f"The model {name} comes with the extension and stays; only added models go.")
-            model.path.unlink()
+            with readable_write_errors(model.path):
+                model.path.unlink()
             return model.path
     raise InputError(f"There is no model called {name!r} to remove; see `tumorclassifier models list`.")

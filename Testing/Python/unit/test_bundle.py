@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from FeatureExtractorLib.errors import BundleRejected
+from FeatureExtractorLib.files import sha256_of_bytes
 from TumorClassifierLib.bundle import MANIFEST, Bundle, read_bundle, write_bundle
 
 REQUIRED = {
@@ -144,13 +145,49 @@ def test_what_is_no_zip_and_what_is_not_there(tmp_path: Path) -> None:
         read_bundle(tmp_path / "nothing.tcmodel")
 
 
-def test_numbers_that_json_does_not_have_are_refused(good: Path, tmp_path: Path) -> None:
+def with_document(good: Path, path: Path, raw: bytes) -> Path:
+    """A model file whose document is other JSON, with the right SHA-256."""
     members = {entry.filename: raw for entry, raw in members_of(good)}  # type: ignore[union-attr]
-    members["model.json"] = b'{"coefficients": [NaN]}'
-    from FeatureExtractorLib.files import sha256_of_bytes
-
+    members["model.json"] = raw
     manifest = json.loads(members[MANIFEST])
-    manifest["members"]["model.json"] = sha256_of_bytes(members["model.json"])
+    manifest["members"]["model.json"] = sha256_of_bytes(raw)
     members[MANIFEST] = json.dumps(manifest).encode()
-    with pytest.raises(BundleRejected, match="NaN is not a number"):
-        read_bundle(rezip(list(members.items()), tmp_path / "nan.tcmodel"))
+    return rezip(list(members.items()), path)
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (b'{"coefficients": [NaN]}', "NaN is not a number"),
+        (b'{"coefficients": [1e999]}', "what no model does"),
+        (b'{"name": "\\ud800"}', "what no model does"),
+        (b"[" * 600 + b"]" * 600, "refused because"),
+        (b"[" * 100_000 + b"]" * 100_000, "is not JSON"),
+        (b"9" * 5000, "is not JSON"),
+        (b'{"a": 1, "a": 2}', "its bytes are not those"),
+    ],
+    ids=["NaN", "infinite", "surrogate", "deep", "deeper", "digits", "twice"],
+)
+def test_json_that_no_model_has_is_refused(good: Path, tmp_path: Path, document: bytes, reason: str) -> None:
+    with pytest.raises(BundleRejected, match=reason):
+        read_bundle(with_document(good, tmp_path / "odd.tcmodel", document))
+
+
+@pytest.mark.parametrize(
+    "change", [{"classes": 5}, {"classes": [1, 2]}, {"modalities": "T1C"}, {"settings": []}, {"version": 1}]
+)
+def test_a_manifest_of_other_kinds_is_refused(good: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(BundleRejected, match=f"does not say its {next(iter(change))}"):
+        read_bundle(with_manifest(good, tmp_path / "odd.tcmodel", change))
+
+
+def test_members_that_claim_more_than_the_file_has_are_refused(good: Path, tmp_path: Path) -> None:
+    raw = bytearray(good.read_bytes())
+    entry = raw.rindex(b"network.safetensors") - 46  # the central directory's record, its name 46 bytes in
+    assert raw[entry : entry + 4] == b"PK\x01\x02"
+    for size_at in (20, 24):
+        raw[entry + size_at : entry + size_at + 4] = (1 << 29).to_bytes(4, "little")
+    path = tmp_path / "overlapping.tcmodel"
+    path.write_bytes(raw)
+    with pytest.raises(BundleRejected, match="claim more bytes"):
+        read_bundle(path)

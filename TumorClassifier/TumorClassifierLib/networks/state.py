@@ -45,8 +45,12 @@ def load_state(model: "nn.Module", data: bytes) -> "nn.Module":
 
     try:
         stored = load(data)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # the latter for kinds of number unknown
         raise BundleRejected(f"The network's weights are damaged ({error}); get the model file again.") from error
+    if odd := [name for name, tensor in stored.items() if str(tensor.dtype).removeprefix("torch.") not in DTYPES]:
+        raise BundleRejected(
+            f"The network's weights {odd[0]} are stored as {stored[odd[0]].dtype}; get the model file again."
+        )
     if wrong := first_mismatch(_weights(model), stored):
         raise BundleRejected(f"The weights are not for this network: {wrong}; get a model file that fits.")
     state = {name: tensor.to(torch.float32) for name, tensor in stored.items()}
