@@ -1,6 +1,7 @@
 """Settings of a recipe: frozen dataclasses that a YAML file can fill and a bundle can keep."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from FeatureExtractorLib.errors import InputError
 
 T = TypeVar("T")
+IN_WORDS = {int: "a whole number", bool: "true or false", str: "a text"}
 
 
 def settings_of(cls: type[T], given: Mapping[str, Any], where: str = "settings") -> T:
@@ -19,7 +21,7 @@ def settings_of(cls: type[T], given: Mapping[str, Any], where: str = "settings")
     """
     hints = typing.get_type_hints(cls)
     known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    unknown = sorted(set(given) - set(known))
+    unknown = [name for name in given if name not in known]
     if unknown:
         raise InputError(f"{where} has no {unknown[0]!r}; known are {', '.join(known)}.")
     values = {name: _converted(value, hints[name], f"{where}.{name}") for name, value in given.items()}
@@ -37,10 +39,10 @@ def read_settings(cls: type[T], path: Path | None) -> T:
         raise InputError(f"The settings file {path} does not exist; check the name.")
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a YAML file ({str(error).splitlines()[0]}); mend it.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}); correct it.") from error
     if not isinstance(given, dict):
-        raise InputError(f"{path} does not hold names and values; see the recipe's settings in the README.")
+        raise InputError(f"{path} does not hold names and values; write lines such as `folds: 5`.")
     return settings_of(cls, given, path.name)
 
 
@@ -72,8 +74,19 @@ def _converted(value: Any, kind: Any, where: str) -> Any:
         if len(parts) != len(value):
             raise InputError(f"{where} must have {len(parts)} values, not {len(value)}.")
         return tuple(_converted(v, part, where) for v, part in zip(value, parts, strict=True))
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if kind is float:
+        return _number(value, where)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{where} must be of kind {kind.__name__}, not {value!r}.")
+        raise InputError(f"{where} is {value!r}, which is not {IN_WORDS.get(kind, kind.__name__)}; correct it.")
     return value
+
+
+def _number(value: Any, where: str) -> float:
+    """A finite number; YAML reads 1e-4, without a point, as text."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where} is {value!r}, which is not a number; correct it.")
+    return number
