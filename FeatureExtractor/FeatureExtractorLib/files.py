@@ -43,6 +43,16 @@ def readable_write_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def check_can_write(path: Path) -> None:
+    """Raises InputError where `path` cannot be written, to be asked before long work; creates nothing."""
+    path = Path(path)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it.")
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{path} cannot be written because of {folder}; choose a folder you may write to.")
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix, that takes its place when the block succeeds.

@@ -88,6 +88,7 @@ def train(
     Example: tumorclassifier train dtlr-nomogram --manifest cohort.csv --out my-model.tcmodel
     """
     from FeatureExtractorLib.manifest import read_manifest
+    from FeatureExtractorLib.files import check_can_write
 
     from .bundle import SUFFIX, write_bundle
     from .recipes import recipe_module
@@ -98,16 +99,21 @@ def train(
     if out.suffix != SUFFIX:
         raise InputError(f"{out} is no model's name; end it in {SUFFIX}.")
     chosen = read_settings(module.Settings, settings)
+    check_can_write(out)
     with progress_bar() as progress:
-        bundle = train_recipe(
+        bundle, left_out = train_recipe(
             recipe, read_manifest(manifest), chosen, name=out.stem, version=version, cache=cache, progress=progress
         )
     digest = write_bundle(bundle, out)
     if as_json:
-        typer.echo(json.dumps({"file": str(out), "sha256": digest, "metrics": bundle.manifest["metrics"]}, indent=1))
+    told = {name: bundle.manifest[name] for name in ("metrics", "test_metrics", "warnings")}
+        typer.echo(json.dumps({"file": str(out), "sha256": digest, "failures": left_out, **told}, indent=1))
         return
     typer.echo(f"{out}  sha256 {digest}")
-    _print_metrics(bundle.manifest["metrics"], "out of fold, by patient")
+    _print_metrics(told["metrics"], "out of fold, by patient")
+    if told["test_metrics"] is not None:
+        _print_metrics(told["test_metrics"], "test cohort, by patient")
+    _print_notes(told["warnings"], left_out)
 
 
 @app.command()
@@ -126,7 +132,7 @@ def evaluate(
 
     Example: tumorclassifier evaluate my-model.tcmodel --manifest external.csv
     """
-    from FeatureExtractorLib.files import write_json_atomically
+    from FeatureExtractorLib.files import check_can_write, write_json_atomically
     from FeatureExtractorLib.manifest import read_manifest
 
     from .store import load_model
@@ -134,6 +140,8 @@ def evaluate(
 
     bundle = load_model(model)
     with progress_bar() as progress:
+    if out is not None:
+        check_can_write(out)
         result = evaluate_model(bundle, read_manifest(manifest), cache=cache, progress=progress)
     if out is not None:
         write_json_atomically(out, result)
@@ -141,8 +149,7 @@ def evaluate(
         typer.echo(json.dumps(result, indent=1))
         return
     _print_metrics(result["metrics"], f"{result['patients']} patients")
-    for case, error in result["failures"].items():
-        typer.echo(f"left out: {case}: {error}", err=True)
+    _print_notes(result["warnings"], result["failures"])
 
 
 @models_app.command("list")
@@ -314,6 +321,13 @@ def _print_prediction(prediction: Mapping[str, Any], files: list[Path], notes: l
 
 
 def _print_metrics(metrics: "dict[str, Metrics]", what: str) -> None:
+def _print_notes(warnings: list[str], left_out: Mapping[str, str]) -> None:
+    for warning in warnings:
+        typer.echo(f"warning: {warning}")
+    for case, error in left_out.items():
+        typer.echo(f"left out: {case}: {error}", err=True)
+
+
     from .card import with_interval
 
     names = ("auc", "sensitivity", "specificity", "accuracy")

@@ -14,6 +14,7 @@ from .plain import fields_of
 from .regression import LogisticModel, check_design, fit_logistic
 
 Row = Mapping[str, ClinicalValue]
+MOST_LEVELS = 10  # a text with more is rather a name, a date or a remark than a factor
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,16 @@ def select_clinical(
 
     rows: per case, value by name; y: (n,) 0/1; groups: (n,) patients, for cluster-robust tests where a patient has
     several rows. A factor is judged as a whole (joint Wald test). Variables that cannot be tested (the same in all
-    cases, a level without cases, dependent on better ones) are left out with a warning.
+    cases, a level without cases, more than ten levels, dependent on better ones) are left out with a warning.
     Raises InputError as `encode_clinical`, and when y has one class only.
     """
     warnings: list[str] = []
     candidates: list[tuple[float, ClinicalVariable]] = []
     univariate: list[Effect] = []
     for variable in variables:
+        if len(variable.levels) > MOST_LEVELS:
+            warnings.append(f"{variable.name} was left out because it has more than {MOST_LEVELS} different texts.")
+            continue
         X, columns = encode_clinical(rows, [variable])
         present = {row.get(variable.name) for row in rows} | {variable.missing}
         absent = [level for level in variable.levels if level not in present]
@@ -157,8 +161,11 @@ def select_clinical(
         if not columns or np.ptp(X) == 0 or (np.ptp(X, axis=0) == 0).any():
             warnings.append(f"{variable.name} was left out because it is the same in all cases.")
             continue
-        model = fit_logistic(X, y, columns, groups)
-        univariate += _effects(model, [variable])
+        try:
+            univariate += _effects(fit_logistic(X, y, columns, groups), [variable])
+        except InputError as error:
+            warnings.append(f"{variable.name} was left out because it cannot be tested alone: {error}")
+            continue
         if univariate[-1].variable_p < univariate_p:
             candidates.append((univariate[-1].variable_p, variable))
 

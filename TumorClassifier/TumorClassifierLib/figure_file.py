@@ -15,6 +15,7 @@ FONT = "DejaVu Sans"  # comes with matplotlib, so that a figure looks the same e
 STYLE: Any = {
     "font.family": FONT,
     "font.size": 8,
+    "text.parse_math": False,  # names of variables and classes may hold dollar signs
     "axes.titlesize": 9,
     "axes.labelsize": 8.5,
     "axes.spines.top": False,

@@ -1,6 +1,8 @@
 """Train any recipe on a cohort and judge it: measure, cross-validate by patient, fit on all, pack."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,8 +18,9 @@ from FeatureExtractorLib.radiomics.engine import get_engine
 from FeatureExtractorLib.radiomics.presets import parse_settings
 
 from .blocks import labels_of
-from .bundle import Bundle
+from .bundle import MODEL_NAME, Bundle
 from .card import model_card
+from .clinical import clinical_variables
 from .evaluation.metrics import Metrics, binary_metrics, by_patient
 from .folds import grouped_folds
 from .measures import CaseMeasures, MeasuredCohort, measure_cohort
@@ -36,23 +39,34 @@ def train(
     version: str = "1",
     cache: Path | None = None,
     progress: Progress = silent,
-) -> Bundle:
+) -> tuple[Bundle, dict[str, str]]:
     """Train a recipe on a manifest's cases of cohort `train`, `validation` or none; those of `test` only judge it.
 
-    cache: a folder that keeps each case's measures. Raises InputError when no case can be measured, labels are
-    missing or not of two classes, or a class has too few patients.
+    cache: a folder that keeps each case's measures. Returns the model, and the reason for every case that was left
+    out. Raises InputError, before anything is fitted, when no model can have the name, no case can be measured,
+    labels are missing or not of two classes, or a class has too few patients.
     """
     module = recipe_module(recipe)
-    entries = manifest.of_cohort("train", "validation", "")
+    if not MODEL_NAME.fullmatch(name):
+        raise InputError(f"A model cannot be called {name!r}; use letters, digits, '.', '_' and '-' only.")
+    entries, test = manifest.of_cohort("train", "validation", ""), manifest.of_cohort("test")
     classes = _two_classes(entries, settings.positive)
+    _check_test_labels(test, classes)
+    _check_one_class_a_patient([*entries, *test])
     cohort = _measured(module, entries, settings, cache, progress)
-    metrics, warnings = cross_validate(module, cohort.cases, classes, settings, progress)
-    fitted = module.fit(cohort.cases, classes, settings, progress)
-    test = manifest.of_cohort("test")
+    held_back = _measured(module, test, settings, cache, progress) if test else None
+    cases, warnings = _finite_in_every_case(cohort.cases)
+    metrics, fold_warnings = cross_validate(module, cases, classes, settings, progress)
+    fitted = module.fit(cases, classes, settings, progress)
+    left_out = dict(cohort.failures)
+    if left_out:
+        warnings += (f"{len(left_out)} of {len(entries)} cases could not be measured and were left out.",)
     test_metrics = None
-    if test:
-        held_back = _measured(module, test, settings, cache, progress)
-        test_metrics = judge(module, fitted, held_back.cases)
+    if held_back is not None:
+        judged, test_metrics, failures = judge(module, fitted, held_back.cases)
+        left_out |= {**held_back.failures, **failures}
+        if len(judged) < len(test):
+            warnings += (f"{len(test) - len(judged)} of {len(test)} test cases could not be judged.",)
     documents, weights = module.pack(fitted)
     measured = module.measure_settings(settings)
     content = {
@@ -73,10 +87,10 @@ def train(
         "metrics": metrics,
         "test_metrics": test_metrics,
         "about": plain(settings.about),
-        "warnings": list(dict.fromkeys([*warnings, *fitted.warnings])),
+        "warnings": list(dict.fromkeys([*warnings, *fold_warnings, *fitted.warnings])),
         "versions": versions(),
     }
-    return Bundle(content, documents, weights, model_card(content))
+    return Bundle(content, documents, weights, model_card(content)), left_out
 
 
 def cross_validate(
@@ -88,18 +102,20 @@ def cross_validate(
 ) -> tuple[dict[str, Metrics], tuple[str, ...]]:
     """Out-of-fold metrics of every sub-model, by patient, and warnings.
 
-    Each fold fits the whole recipe, its threshold included, without the patients it is judged on.
+    Each fold fits the whole recipe, its threshold included, without the patients it is judged on. Which levels a
+    clinical variable has is known from all cases, so that a fold leaves it out where it lacks one.
     """
     y, patients = labels_of(cases, classes), np.array([case.patient_id for case in cases])
     folds = grouped_folds(y, patients, settings.folds, settings.seed)
     found: dict[str, np.ndarray] = {}
     thresholds = np.empty(len(cases))
+    levels = {v.name: v.levels for v in clinical_variables([case.clinical for case in cases]) if v.levels}
     for i, (training, test) in enumerate(folds.splits):
 
         def told(stage: str, fraction: float, fold: int = i) -> None:
             progress(f"fold {fold + 1}/{len(folds.splits)}: {stage}", fraction)
 
-        fitted = module.fit([cases[j] for j in training], classes, settings, told)
+        fitted = module.fit([cases[j] for j in training], classes, settings, told, levels)
         for model, p in module.probabilities(fitted, [cases[j] for j in test]).items():
             found.setdefault(model, np.full(len(cases), np.nan))[test] = p
         thresholds[test] = fitted.threshold
@@ -109,20 +125,38 @@ def cross_validate(
     }, folds.warnings
 
 
-def judge(module: ModuleType, fitted: Any, cases: Sequence[CaseMeasures]) -> dict[str, Metrics]:
-    """Metrics of a fitted recipe and its sub-models on cases that it has not seen, by patient."""
-    y, patients = labels_of(cases, fitted.classes), np.array([case.patient_id for case in cases])
-    thresholds = np.full(len(cases), fitted.threshold)
-    return {
-        model: patient_metrics(y, p, patients, _cuts(model, thresholds))
-        for model, p in module.probabilities(fitted, cases).items()
+def judge(
+    module: ModuleType, fitted: Any, cases: Sequence[CaseMeasures]
+) -> tuple[list[CaseMeasures], dict[str, Metrics], dict[str, str]]:
+    """Judge a fitted recipe and its sub-models, by patient, on cases that it has not seen.
+
+    Returns the cases that count, metrics by sub-model, and the reasons why other cases do not count: a feature that is
+    not finite, a clinical level that the model does not know. Raises InputError at a label that is not the model's,
+    when no case counts and when a class is missing.
+    """
+    labels_of(cases, fitted.classes)
+    judged, found, failures = [], [], {}
+    for case in cases:
+        try:
+            found.append(module.probabilities(fitted, [case]))
+            judged.append(case)
+        except InputError as error:
+            failures[case.case_id] = str(error)
+    if not judged:
+        raise InputError(f"None of the {len(cases)} cases could be judged; the first: {next(iter(failures.values()))}")
+    y, patients = labels_of(judged, fitted.classes), np.array([case.patient_id for case in judged])
+    thresholds = np.full(len(judged), fitted.threshold)
+    metrics = {
+        model: patient_metrics(y, np.concatenate([p[model] for p in found]), patients, _cuts(model, thresholds))
+        for model in found[0]
     }
+    return judged, metrics, failures
 
 
 def evaluate(
     bundle: Bundle, manifest: Manifest, *, cache: Path | None = None, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Judge a model on a manifest's labelled cases: metrics by sub-model, patients, failures.
+    """Judge a model on a manifest's labelled cases: metrics by sub-model, patients, failures, warnings.
 
     Raises InputError when a label is not one of the model's classes or a class is missing.
     """
@@ -132,13 +166,15 @@ def evaluate(
     engine = get_engine(settings.engine)
     cohort = measure_cohort(manifest.entries, module.measure_settings(settings, radiomics), engine, cache, progress)
     _check_any(cohort)
+    judged, metrics, failures = judge(module, fitted, cohort.cases)
     return {
         "model": {"name": bundle.name, "version": bundle.manifest["version"], "sha256": bundle.sha256},
         "manifest": manifest.sha256,
-        "patients": len({case.patient_id for case in cohort.cases}),
-        "cases": len(cohort.cases),
-        "failures": dict(cohort.failures),
-        "metrics": judge(module, fitted, cohort.cases),
+        "patients": len({case.patient_id for case in judged}),
+        "cases": len(judged),
+        "failures": {**cohort.failures, **failures},
+        "metrics": metrics,
+        "warnings": _seen_before(bundle, manifest),
         "versions": versions(),
     }
 
@@ -169,6 +205,32 @@ def _measured(
     return cohort
 
 
+def _seen_before(bundle: Bundle, manifest: Manifest) -> list[str]:
+    if bundle.manifest.get("cohort", {}).get("manifest") != manifest.sha256:
+        return []
+    return [
+        "The model was trained on this very manifest, so these figures are too good; its card has those of "
+        "cross-validation."
+    ]
+
+
+def _finite_in_every_case(cases: Sequence[CaseMeasures]) -> tuple[tuple[CaseMeasures, ...], tuple[str, ...]]:
+    """The cases with only those radiomics features that all of them have, and a sentence where some are dropped.
+
+    A feature that a fold's training part has and its test part lacks would end the cross-validation. Classes play no
+    part in this, so nothing leaks.
+    """
+    measured = cases[0].first.radiomics
+    names = [name for name in measured if all(math.isfinite(c.first.radiomics.get(name, math.nan)) for c in cases)]
+    if len(names) == len(measured):
+        return tuple(cases), ()
+    kept = tuple(
+        replace(case, first=replace(case.first, radiomics={name: case.first.radiomics[name] for name in names}))
+        for case in cases
+    )
+    return kept, (f"{len(measured) - len(names)} of {len(measured)} radiomics features are not finite in every case.",)
+
+
 def _check_any(cohort: MeasuredCohort) -> None:
     if not cohort.cases:
         case_id, reason = next(iter(cohort.failures.items()))
@@ -188,6 +250,25 @@ def _two_classes(entries: Sequence[CaseEntry], positive: str | None) -> tuple[st
         raise InputError(f"The positive class {positive!r} is not in the manifest; choose {' or '.join(classes)}.")
     last = positive or classes[1]
     return (classes[0] if classes[1] == last else classes[1]), last
+
+
+def _check_test_labels(entries: Sequence[CaseEntry], classes: tuple[str, str]) -> None:
+    for entry in entries:
+        if entry.label not in classes:
+            raise InputError(
+                f"Test case {entry.case_id} has the label {entry.label!r}; give it one of {', '.join(classes)}."
+            )
+    if entries and {entry.label for entry in entries} != set(classes):
+        raise InputError(f"All test cases are {entries[0].label}; a test cohort needs cases of both classes.")
+
+
+def _check_one_class_a_patient(entries: Sequence[CaseEntry]) -> None:
+    label_of: dict[str, str | None] = {}
+    for entry in entries:
+        if label_of.setdefault(entry.patient_id, entry.label) != entry.label:
+            raise InputError(
+                f"Patient {entry.patient_id} has cases of both classes; correct the labels or the patient identifiers."
+            )
 
 
 def _summary(cohort: MeasuredCohort, manifest_sha256: str) -> dict[str, Any]:

@@ -90,6 +90,15 @@ def test_what_cannot_be_tested_is_left_out_with_a_sentence() -> None:
     assert "No clinical variable was significant alone" in nothing.warnings[0]
 
 
+def test_a_column_of_names_is_left_out_and_named_nowhere() -> None:
+    rows, y = made_up()
+    rows = [{**row, "patient_name": f"Doe {i // 2}"} for i, row in enumerate(rows)]
+    result = select_clinical(rows, y, clinical_variables(rows))
+    assert [w for w in result.warnings if w.startswith("patient_name was left out because it has more than 10")]
+    assert "Doe" not in json.dumps(result.to_json())
+    assert "age" in [v.name for v in result.selected]
+
+
 def test_the_order_of_the_rows_does_not_matter() -> None:
     rows, y = made_up(80)
     order = np.random.default_rng(3).permutation(80)

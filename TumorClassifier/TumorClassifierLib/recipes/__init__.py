@@ -4,7 +4,8 @@ A recipe is a module with
 
 - `Settings`: a frozen dataclass of every number it uses; `PUBLICATION`: what it follows;
 - `measure_settings(settings) -> MeasureSettings`: what is measured of each case;
-- `fit(cases, classes, settings, progress)`: every fitted step, on these cases only;
+- `fit(cases, classes, settings, progress, levels)`: every fitted step, on these cases only; levels: of categorical
+  clinical variables, by name, where the cases need not show all of them;
 - `probabilities(fitted, cases)`: by the whole model and by each sub-model;
 - `pack(fitted)` and `unpack(bundle)`: to a bundle's documents and weights, and back;
 - `classify(case, bundle, progress) -> ClassificationResult`.

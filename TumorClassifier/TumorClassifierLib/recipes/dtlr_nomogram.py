@@ -18,6 +18,7 @@ images apart almost perfectly, which would make every probability extreme.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -51,12 +52,17 @@ PUBLICATION = (
 
 
 def fit(
-    cases: Sequence[CaseMeasures], classes: tuple[str, str], settings: Settings, progress: Progress = silent
+    cases: Sequence[CaseMeasures],
+    classes: tuple[str, str],
+    settings: Settings,
+    progress: Progress = silent,
+    levels: Mapping[str, Sequence[str]] | None = None,
 ) -> Fitted:
     """Fit every step of the recipe on these cases only.
 
-    classes: (negative, positive). Raises InputError when a class has too few patients, a case has another label, or
-    no feature is left.
+    classes: (negative, positive). levels: of categorical clinical variables, where these cases need not show all of
+    them; a variable that lacks one is left out. Raises InputError when a class has too few patients, a case has
+    another label, or no feature is left.
     """
     y, patients = labels_of(cases, classes), np.array([case.patient_id for case in cases])
     names = usable_features(cases)
@@ -65,7 +71,7 @@ def fit(
     flow["radiomics"] = {"measured": len(cases[0].first.radiomics), "usable": len(names), **flow["radiomics"]}
 
     rows = [case.clinical for case in cases]
-    known = clinical_variables(rows)
+    known = clinical_variables(rows, levels)
     chosen = select_clinical(rows, y, known, patients, settings.clinical_p, settings.clinical_p) if known else None
     variables = chosen.selected if chosen else ()
     clinical, clinical_names = encode_clinical(rows, variables)
