@@ -1,14 +1,15 @@
 """Cases to a feature table: N4, orientation, radiomics and, on request, deep features."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
 from .case import Case
-from .deep.inputs import SliceSettings, slice_input
+from .deep.backbones import backbone_spec
+from .deep.inputs import SliceSettings, chosen_slice, slice_input
 from .errors import InputError
 from .manifest import CaseEntry
 from .preparation import Preparation, PreparedImage, prepare
@@ -16,7 +17,6 @@ from .progress import Progress, silent
 from .provenance import versions
 from .radiomics.engine import RadiomicsEngine, get_engine
 from .radiomics.presets import RadiomicsSettings, load_settings
-from .regions import maximum_area_slice
 from .table import FeatureRow, FeatureTable, table_of
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ class ExtractionSettings:
     """What `extract_features` measures.
 
     preset: a radiomics preset's name or a PyRadiomics settings file. engine: "auto", "pyradiomics" or "native".
-    n4: "none", "itk" or "fast". backbone: a CNN for pooled features of the maximum-area axial crop, or none.
-    weights: "imagenet", "file:PATH[#sha256]" or "seed:N".
+    n4: "none", "itk" or "fast". backbone: a CNN for pooled features of one axial slice, or none. weights: "imagenet",
+    "file:PATH[#sha256]" or "seed:N". crop: what the CNN sees; its size becomes the CNN's own. device: "auto", "cpu",
+    "cuda" or "mps".
     """
 
     preset: str = "original"
@@ -38,6 +39,11 @@ class ExtractionSettings:
     backbone: str = ""
     weights: str = "imagenet"
     crop: SliceSettings = SliceSettings()
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.backbone:
+            object.__setattr__(self, "crop", replace(self.crop, size=backbone_spec(self.backbone).input_size))
 
 
 def extract_features(
@@ -87,14 +93,14 @@ def case_features(
         if network is not None:
             from .deep.features import pooled_features
 
-            pooled = pooled_features(network, maximum_area_crop(prepared, settings.crop)[np.newaxis])[0]
+            pooled = pooled_features(network, network_input(prepared, settings.crop)[np.newaxis])[0]
             features |= {f"{modality}.{settings.backbone}_{i}": float(value) for i, value in enumerate(pooled)}
     return features
 
 
-def maximum_area_crop(prepared: PreparedImage, settings: SliceSettings) -> np.ndarray:
-    """The network's view of the tumour: the crop of the maximum-area axial slice, (3, size, size) in 0–1."""
-    k = maximum_area_slice(prepared.working_mask)
+def network_input(prepared: PreparedImage, settings: SliceSettings) -> np.ndarray:
+    """The network's view of the tumour: the crop of the chosen axial slice, (3, size, size) float32 in 0–1."""
+    k = chosen_slice(prepared.working_mask, settings)
     image = sitk.GetArrayViewFromImage(prepared.working_image)[k]
     mask = sitk.GetArrayViewFromImage(prepared.working_mask)[k]
     return slice_input(image, mask, settings)[0]
@@ -104,6 +110,7 @@ def _network(settings: ExtractionSettings) -> tuple["nn.Sequential | None", str]
     if not settings.backbone:
         return None, "none"
     from .deep.backbones import build_backbone, parse_weights
+    from .deep.features import choose_device
 
-    weights = parse_weights(settings.weights)
-    return build_backbone(settings.backbone, weights), weights.describe()
+    weights, device = parse_weights(settings.weights), choose_device(settings.device)
+    return build_backbone(settings.backbone, weights).to(device), weights.describe()

@@ -15,6 +15,7 @@ PACKAGES = (
     "statsmodels",
     "torch",
     "torchvision",
+    "timm",
     "slicer-core",
 )
 

@@ -58,7 +58,8 @@ def agreed_features(cases: Sequence[CaseMeasures], names: Sequence[str], thresho
 
 def crops_of(cases: Sequence[CaseMeasures]) -> np.ndarray:
     """(n, 3, size, size) network inputs."""
-    return grey_channels(np.stack([case.first.crop for case in cases]))
+    crops = np.stack([case.first.crop for case in cases])
+    return crops if crops.ndim == 4 else grey_channels(crops)
 
 
 def deep_features(network: "nn.Sequential", cases: Sequence[CaseMeasures]) -> np.ndarray:

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from FeatureExtractorLib.deep.backbones import BACKBONES, backbone_spec, parse_weights
+from FeatureExtractorLib.deep.inputs import COLOURS, VIEWS, SliceSettings
+from FeatureExtractorLib.deep.published import obtain
 from FeatureExtractorLib.errors import InputError
 
 from .cli_options import JsonOption, SegmentOption, pairs_of, progress_bar
@@ -24,8 +27,12 @@ def extract(
     ] = "original",
     engine: Annotated[str, typer.Option("--engine", help="auto, pyradiomics or native.")] = "auto",
     n4: Annotated[str, typer.Option("--n4", help="Bias field correction: none, itk or fast.")] = "none",
-    deep: Annotated[str, typer.Option("--deep", help="Also pooled features of a CNN, such as resnet50.")] = "",
+    deep: Annotated[str, typer.Option("--deep", help=f"Also pooled features of a CNN: {', '.join(BACKBONES)}.")] = "",
     weights: Annotated[str, typer.Option("--weights", help="imagenet, file:PATH[#sha256] or seed:N.")] = "imagenet",
+    view: Annotated[str, typer.Option("--view", help=f"What the CNN sees: {', '.join(VIEWS)}.")] = VIEWS[0],
+    colour: Annotated[str, typer.Option("--colour", help=f"How the CNN sees it: {', '.join(COLOURS)}.")] = COLOURS[0],
+    device: Annotated[str, typer.Option("--device", help="Where the CNN runs: auto, cpu, cuda or mps.")] = "auto",
+    offline: Annotated[bool, typer.Option("--offline", help="Refuse to download weights.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Extract features of one case or of a cohort into a table.
@@ -43,7 +50,18 @@ def extract(
     else:
         images = {name: Path(path) for name, path in pairs_of(image or [], "--image")}
         entries = (CaseEntry(case_id="unnamed", patient_id="unnamed", images=images, mask=mask, segment=segment),)
-    settings = ExtractionSettings(preset=preset, engine=engine, n4=n4, backbone=deep, weights=weights)
+    settings = ExtractionSettings(
+        preset=preset,
+        engine=engine,
+        n4=n4,
+        backbone=deep,
+        weights=weights,
+        crop=SliceSettings(view=view, colour=colour),
+        device=device,
+    )
+    if deep and parse_weights(weights).kind == "imagenet":
+        # Before the work starts, so that nobody waits for hours to learn that there is no network.
+        obtain(backbone_spec(deep).published, deep, offline, lambda text: typer.echo(text, err=True))
     with progress_bar() as progress:
         table = extract_features(entries, settings, progress)
     failures = [(case, error) for case, _, status, error in table.keys if status == "failed"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from FeatureExtractorLib.deep.backbones import BACKBONES
+from FeatureExtractorLib.deep.published import torch_cache
 from FeatureExtractorLib.provenance import package_version
 from FeatureExtractorLib.resources import resource_path
 
@@ -134,15 +135,18 @@ def devices_finding(seconds: float = 120) -> Finding:
 
 
 def weights_findings() -> Iterator[Finding]:
-    """ImageNet weights that were downloaded already, so that no network is needed."""
-    folder = torch_cache()
-    for name in BACKBONES:
-        files = sorted(folder.glob(f"{name}-*.pth"))
-        if files:
-            yield Finding(f"{name} weights", "ok", files[-1].name)
+    """The networks, and those ImageNet weights that were downloaded already, so that no connection is needed."""
+    lacks_timm = package_version("timm") is None
+    for name, spec in BACKBONES.items():
+        if spec.library == "timm" and lacks_timm:
+            yield Finding(f"{name} network", "limited", "needs timm, which is not installed", "pip install timm")
+        file = spec.published.path
+        if file.is_file():
+            yield Finding(f"{name} weights", "ok", file.name)
         else:
-            remedy = f"downloaded on first use; without a network put the file into {folder}, or use file: weights"
-            yield Finding(f"{name} weights", "limited", "ImageNet weights are not on this computer", remedy)
+            detail = f"not on this computer: {spec.published.describe()}"
+            remedy = f"downloaded on first use; without a network put it into {file.parent}, or use file: weights"
+            yield Finding(f"{name} weights", "limited", detail, remedy)
 
 
 def models_finding() -> Finding:
@@ -201,12 +205,6 @@ def cache_finding() -> Finding:
     """What was stored on this computer outside the installation, and where, so that it can be removed."""
     places = {"models": user_folder(), "network weights": torch_cache()}
     return Finding("stored files", "ok", "; ".join(f"{what}: {path} ({_size(path)})" for what, path in places.items()))
-
-
-def torch_cache() -> Path:
-    """Where torch keeps downloaded weights, by its own rules, without importing it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
 
 
 def _size(folder: Path) -> str:

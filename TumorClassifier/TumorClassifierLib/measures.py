@@ -12,7 +12,7 @@ import numpy as np
 from FeatureExtractorLib.case import Case, ClinicalValue
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import InputError
-from FeatureExtractorLib.extraction import maximum_area_crop
+from FeatureExtractorLib.extraction import network_input
 from FeatureExtractorLib.files import atomic_path, sha256_of_bytes, sha256_of_file
 from FeatureExtractorLib.manifest import CaseEntry
 from FeatureExtractorLib.preparation import Preparation, PreparedImage, prepare
@@ -35,7 +35,10 @@ class MeasureSettings:
 
 @dataclass(frozen=True)
 class Measures:
-    """The numbers of one tumour: radiomics by PyRadiomics' names, and the crop (height, width) in 0–1."""
+    """The numbers of one tumour: radiomics by PyRadiomics' names, and what the network sees of it.
+
+    crop: in 0–1, (height, width) in grey or (3, height, width) in colour.
+    """
 
     radiomics: Mapping[str, float]
     crop: np.ndarray
@@ -69,7 +72,8 @@ def measure(
     progress("radiomics", 0.0)
     radiomics = engine.extract(prepared.image, prepared.mask, settings.radiomics)
     progress("radiomics", 1.0)
-    return prepared, Measures(MappingProxyType(radiomics), maximum_area_crop(prepared, settings.crop)[0])
+    crop = network_input(prepared, settings.crop)
+    return prepared, Measures(MappingProxyType(radiomics), crop[0] if settings.crop.colour == "grey" else crop)
 
 
 def measure_cohort(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, WeightsUnavailable
+from ..errors import EngineUnavailable, InputError, WeightsUnavailable
 from ..files import sha256_of_file
+from .published import Published, check_hash, obtain
 
 if TYPE_CHECKING:
     import torch
@@ -17,29 +18,47 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)
+
+PYTORCH = "https://download.pytorch.org/models"
+TIMM = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights"
+CADENE = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene"
+BSD, APACHE = "BSD-3-Clause", "Apache-2.0"
 
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """A network of torchvision: `width` features after global pooling; its input is `input_size` pixels a side.
+    """A network: `width` features after global pooling; its input is `input_size` pixels a side.
 
-    mean, std: of the images (0–1, by channel) that the published weights were trained with; source: those weights'
-    name in torchvision. Everything before the network's own "avgpool" is its convolution part.
+    name: in the library that builds it, torchvision or timm. published: its ImageNet weights. mean, std: of the
+    images (0–1, by channel) that those were trained with. Everything before the network's own global pooling is its
+    convolution part.
     """
 
     name: str
     width: int
+    published: Published
+    library: str = "torchvision"
     input_size: int = 224
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    source: str = "IMAGENET1K_V1"
+
+
+def _inception(name: str, width: int, published: Published) -> BackboneSpec:
+    return BackboneSpec(name, width, published, "timm", 299, HALF, HALF)
 
 
 BACKBONES = {
     spec.name: spec
     for spec in (
-        BackboneSpec("resnet18", 512),
-        BackboneSpec("resnet50", 2048),
+        BackboneSpec("resnet18", 512, Published(f"{PYTORCH}/resnet18-f37072fd.pth", 47, BSD)),
+        BackboneSpec("resnet50", 2048, Published(f"{PYTORCH}/resnet50-0676ba61.pth", 103, BSD)),
+        BackboneSpec("resnext101_32x8d", 2048, Published(f"{PYTORCH}/resnext101_32x8d-8ba56ff5.pth", 356, BSD)),
+        BackboneSpec("vgg16", 512, Published(f"{PYTORCH}/vgg16-397923af.pth", 553, BSD)),
+        BackboneSpec("vgg19", 512, Published(f"{PYTORCH}/vgg19-dcbb9e9d.pth", 575, BSD)),
+        _inception("legacy_xception", 2048, Published(f"{CADENE}/xception-43020ad28.pth", 92, APACHE)),
+        _inception("inception_v3", 2048, Published(f"{PYTORCH}/inception_v3_google-1a9a5a14.pth", 109, APACHE)),
+        _inception("inception_resnet_v2", 1536, Published(f"{TIMM}/inception_resnet_v2-940b1cd6.pth", 224, APACHE)),
     )
 }
 
@@ -88,7 +107,7 @@ def parse_weights(text: str) -> Weights:
         if not Path(path).is_file():
             raise WeightsUnavailable(f"The weights file {path} does not exist; check the path.")
         weights = Weights("file", path, expected or sha256_of_file(Path(path)))
-        _check_hash(Path(path), weights.sha256)
+        check_hash(Path(path), weights.sha256)
         return weights
     raise InputError(f"{text!r} does not name weights; write imagenet, seed:0, file:PATH or file:PATH#SHA256.")
 
@@ -98,24 +117,22 @@ def build_backbone(name: str, weights: Weights) -> "nn.Sequential":
 
     normalise: subtracts the mean and divides by the standard deviation of its spec, so that every image is given
     as (n, 3, rows, columns) in 0–1; trunk: the convolution part, to (n, width, rows', columns'); pool: global
-    average, to (n, width). Weights from a seed are torchvision's own initialisation (He et al. 2015 for ResNet).
-    Raises WeightsUnavailable when named weights cannot be had, InputError when a file is for another network.
+    average, to (n, width). Weights from a seed are the library's own initialisation (He et al. 2015 for ResNet).
+    Raises WeightsUnavailable when named weights cannot be had, InputError when a file is for another network,
+    EngineUnavailable when the package that builds the network is not installed.
     """
     from torch import nn
-    from torchvision.models import get_model
     from torchvision.transforms import Normalize
 
     spec = backbone_spec(name)
     with seeded(int(weights.value) if weights.kind == "seed" else 0):
-        network = get_model(name, weights=None)
+        trunk = _convolution_part(_whole_network(spec))
     if weights.kind != "seed":
-        _load_published_names(network, _read_weights(spec, weights), name)
-    parts = list(network.named_children())
-    convolutions = parts[: [part for part, _ in parts].index("avgpool")]
+        _load_published_names(trunk, _read_weights(spec, weights), name)
     return nn.Sequential(
         OrderedDict(
             normalise=Normalize(spec.mean, spec.std),
-            trunk=nn.Sequential(OrderedDict(convolutions)),
+            trunk=trunk,
             pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         )
     ).eval()
@@ -150,15 +167,40 @@ def first_mismatch(own: Mapping[str, "Tensor"], given: Mapping[str, "Tensor"]) -
     return f"{extra[0]} is not part of it" if extra else None
 
 
-def _load_published_names(network: "nn.Module", state: Mapping[str, "Tensor"], name: str) -> None:
-    """Fill a torchvision network; the classifying layers behind the pooling are not looked at."""
-    parts = [part for part, _ in network.named_children()]
-    behind = tuple(f"{part}." for part in parts[parts.index("avgpool") :])
-    own = {key: tensor for key, tensor in network.state_dict().items() if not key.startswith(behind)}
-    state = {key: tensor for key, tensor in state.items() if not key.startswith(behind)}
-    if wrong := first_mismatch(own, state):
+def _whole_network(spec: BackboneSpec) -> "nn.Module":
+    """The network as its library builds it, with random weights."""
+    if spec.library == "torchvision":
+        from torchvision.models import get_model
+
+        return get_model(spec.name, weights=None)
+    try:
+        from timm import create_model
+    except ImportError as error:
+        others = ", ".join(other.name for other in BACKBONES.values() if other.library != "timm")
+        raise EngineUnavailable(
+            f"The backbone {spec.name} needs the package timm, which is not installed; run `pip install timm`, or "
+            f"choose one of {others}."
+        ) from error
+    return create_model(spec.name, pretrained=False)
+
+
+def _convolution_part(network: "nn.Module") -> "nn.Sequential":
+    """What comes before the global pooling: all these networks are chains of their parts up to there."""
+    from torch import nn
+
+    parts = list(network.named_children())
+    names = [name for name, _ in parts]
+    end = next(names.index(pooling) for pooling in ("avgpool", "global_pool") if pooling in names)
+    return nn.Sequential(OrderedDict(parts[:end]))
+
+
+def _load_published_names(trunk: "nn.Sequential", state: Mapping[str, "Tensor"], name: str) -> None:
+    """Fill the convolution part; classifying layers, which libraries name differently, are not looked at."""
+    parts = tuple(f"{part}." for part, _ in trunk.named_children())
+    state = {key: tensor for key, tensor in state.items() if key.startswith(parts)}
+    if wrong := first_mismatch(trunk.state_dict(), state):
         raise InputError(f"The weights file is not for {name}: {wrong}; choose the file or the backbone that fits.")
-    network.load_state_dict(state, strict=False)
+    trunk.load_state_dict(state, strict=False)
 
 
 def _read_weights(spec: BackboneSpec, weights: Weights) -> Mapping[str, "Tensor"]:
@@ -167,9 +209,9 @@ def _read_weights(spec: BackboneSpec, weights: Weights) -> Mapping[str, "Tensor"
     import torch
 
     if weights.kind == "imagenet":
-        return torch.load(_downloaded(spec), map_location="cpu", weights_only=True)
+        return torch.load(obtain(spec.published, spec.name), map_location="cpu", weights_only=True)
     path = Path(weights.value)
-    _check_hash(path, weights.sha256)
+    check_hash(path, weights.sha256)
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -187,37 +229,3 @@ def _read_weights(spec: BackboneSpec, weights: Weights) -> Mapping[str, "Tensor"
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise InputError(f"{path} does not hold a state dictionary of tensors; save the network's state_dict().")
     return state
-
-
-def _downloaded(spec: BackboneSpec) -> Path:
-    """The published weights' file in torch's own cache, downloaded once; its name carries its hash."""
-    from torch.hub import download_url_to_file, get_dir
-    from torchvision.models import get_model_weights
-
-    url = get_model_weights(spec.name)[spec.source].url
-    path = Path(get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    prefix = path.stem.rpartition("-")[2]
-    if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            download_url_to_file(url, str(path), hash_prefix=prefix, progress=False)
-        except (OSError, RuntimeError) as error:  # no network; another hash than the name says
-            raise WeightsUnavailable(
-                f"The ImageNet weights of {spec.name} could not be downloaded ({error}); connect to the network, or "
-                f"put {path.name} where you can reach it and name it as file:PATH."
-            ) from error
-    _check_hash(path, prefix)
-    return path
-
-
-def _check_hash(path: Path, expected: str) -> None:
-    """Raises WeightsUnavailable unless the file's SHA-256 begins with `expected`."""
-    try:
-        found = sha256_of_file(path)
-    except OSError as error:
-        raise WeightsUnavailable(f"The weights file {path} cannot be read ({error.strerror}); check it.") from error
-    if not found.startswith(expected):
-        raise WeightsUnavailable(
-            f"The weights file {path} has the SHA-256 {found[:12]}… instead of {expected[:12]}…; remove it and get "
-            "the original."
-        )

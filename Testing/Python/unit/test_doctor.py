@@ -56,10 +56,11 @@ def test_weights_are_found_in_torchs_cache(monkeypatch: pytest.MonkeyPatch, tmp_
     assert {finding.state for finding in doctor.weights_findings()} == {"limited"}
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    (folder / "resnet50-0123abcd.pth").write_bytes(b"x" * 2_000_000)
+    (folder / "resnet50-0676ba61.pth").write_bytes(b"x" * 2_000_000)
     findings = _by_name(doctor.weights_findings())
-    assert findings["resnet50 weights"] == Finding("resnet50 weights", "ok", "resnet50-0123abcd.pth")
+    assert findings["resnet50 weights"] == Finding("resnet50 weights", "ok", "resnet50-0676ba61.pth")
     assert findings["resnet18 weights"].state == "limited"
+    assert "47 MB, licence BSD-3-Clause, from https://" in findings["resnet18 weights"].detail
     assert f"{folder} (2.0 MB)" in doctor.cache_finding().detail
 
 

@@ -4,8 +4,18 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from FeatureExtractorLib.deep.inputs import SliceSettings, grey_channels, slice_input, standardise, tumour_slices
+from FeatureExtractorLib.deep.inputs import (
+    VIEWS,
+    SliceSettings,
+    chosen_slice,
+    grey_channels,
+    slice_input,
+    standardise,
+    tumour_slices,
+)
 from FeatureExtractorLib.errors import InputError
+from FeatureExtractorLib.extraction import ExtractionSettings
+from FeatureExtractorLib.regions import jet_pseudo_colour
 
 
 def disc(rows: int, columns: int, centre: tuple[int, int], radius: int) -> np.ndarray:
@@ -74,9 +84,55 @@ def test_slices_with_tumour() -> None:
     assert tumour_slices(sitk.GetImageFromArray(array)) == [1, 4]
 
 
+def test_the_bounding_box_alone_is_seen_on_black(picture) -> None:
+    mask = np.zeros(picture.shape, bool)
+    mask[40:80, 50:70] = True
+    crop, region = slice_input(picture, mask, SliceSettings(size=40, view="bounding-box"))
+    assert (region.row0, region.col0, region.side) == (40, 40, 40)
+    own = picture[40:80, 50:70]
+    low, high = np.percentile(own, [1, 99])
+    np.testing.assert_allclose(crop[0, :, 10:30], np.clip((own - low) / (high - low), 0, 1), atol=1e-6)
+    assert not crop[:, :, :10].any()
+    assert not crop[:, :, 30:].any()
+    everywhere = slice_input(picture + 1e5 * ~mask, mask, SliceSettings(size=40, view="bounding-box"))[0]
+    np.testing.assert_allclose(everywhere, crop, atol=1e-6, err_msg="what lies around the box does not matter")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_pseudo_colours_are_those_of_the_grey_input(picture, view: str) -> None:
+    mask = disc(128, 160, (60, 90), 20)
+    grey, region = slice_input(picture, mask, SliceSettings(size=64, view=view))
+    jet, same = slice_input(picture, mask, SliceSettings(size=64, view=view, colour="jet"))
+    assert region == same
+    assert jet.shape == (3, 64, 64)
+    assert jet.dtype == np.float32
+    np.testing.assert_allclose(jet, jet_pseudo_colour(grey[0]), atol=1e-5)
+    assert not np.array_equal(jet[0], jet[2])
+
+
+def test_the_chosen_slice() -> None:
+    array = np.zeros((9, 6, 6), np.uint8)
+    array[2:7, 2, 2] = 1
+    array[6, 1:5, 1:5] = 1
+    mask = sitk.GetImageFromArray(array)
+    assert {view: chosen_slice(mask, SliceSettings(view=view)) for view in VIEWS} == {
+        "maximum-area": 6,
+        "centre": 4,
+        "bounding-box": 6,
+    }
+
+
+def test_extraction_gives_each_network_its_own_input_size() -> None:
+    sizes = {name: ExtractionSettings(backbone=name).crop.size for name in ("", "vgg16", "inception_v3")}
+    assert sizes == {"": 224, "vgg16": 224, "inception_v3": 299}
+    assert ExtractionSettings(backbone="inception_v3", crop=SliceSettings(colour="jet")).crop.colour == "jet"
+    with pytest.raises(InputError, match="no backbone called 'vgg17'"):
+        ExtractionSettings(backbone="vgg17")
+
+
 def test_what_cannot_be_cropped_is_refused(picture) -> None:
     with pytest.raises(InputError, match="empty"):
         slice_input(picture, np.zeros((128, 160), bool))
-    for wrong in ({"margin": -0.1}, {"size": 8}, {"low": 60.0, "high": 40.0}):
+    for wrong in ({"margin": -0.1}, {"size": 8}, {"low": 60.0, "high": 40.0}, {"view": "all"}, {"colour": "red"}):
         with pytest.raises(InputError, match="crop"):
             SliceSettings(**wrong)
