@@ -1,8 +1,10 @@
 """Cases to a feature table: N4, orientation, radiomics and, on request, deep features."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,6 +13,7 @@ from .case import Case
 from .deep.backbones import backbone_spec
 from .deep.inputs import SliceSettings, chosen_slice, slice_input
 from .errors import InputError
+from .fingerprint import sha256_of_input
 from .manifest import CaseEntry
 from .preparation import Preparation, PreparedImage, prepare
 from .progress import Progress, silent
@@ -18,6 +21,7 @@ from .provenance import versions
 from .radiomics.engine import RadiomicsEngine, get_engine
 from .radiomics.presets import RadiomicsSettings, load_settings
 from .table import FeatureRow, FeatureTable, table_of
+from .threads import one_thread
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,35 +50,84 @@ class ExtractionSettings:
             object.__setattr__(self, "crop", replace(self.crop, size=backbone_spec(self.backbone).input_size))
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is done with every case: the settings and what was looked up for them, as data for other processes.
+
+    settings: with the engine and the device that were found and the hash of a weights file. engine: its name and
+    version; weights: theirs, in words.
+    """
+
+    settings: ExtractionSettings
+    radiomics: RadiomicsSettings
+    engine: str
+    weights: str
+
+
+def plan_extraction(settings: ExtractionSettings) -> Plan:
+    """Look everything up once; raises InputError for settings that cannot be used at all, and WeightsUnavailable."""
+    radiomics = load_settings(settings.preset)
+    engine = get_engine(settings.engine, radiomics)
+    weights = "none"
+    found = replace(settings, engine=engine.name)
+    if settings.backbone:
+        from .deep.backbones import parse_weights
+        from .deep.features import choose_device
+
+        parsed = parse_weights(settings.weights)
+        weights = parsed.describe()
+        file = f"file:{Path(parsed.value).absolute()}#{parsed.sha256}"
+        exact = file if parsed.kind == "file" else settings.weights
+        found = replace(found, weights=exact, device=choose_device(settings.device).type)
+        _network(found.backbone, found.weights, found.device)
+    return Plan(found, radiomics, f"{engine.name} {engine.version}", weights)
+
+
 def extract_features(
     entries: Sequence[CaseEntry], settings: ExtractionSettings, progress: Progress = silent
 ) -> FeatureTable:
-    """A row for every case; one that fails gets its reason instead of numbers.
+    """A row for every case, in memory; one that fails gets its reason instead of numbers. See `cohort` for many cases.
 
-    Columns are `<MODALITY>.<PyRadiomics name>` and `<MODALITY>.<backbone>_<0…>`. Raises InputError for settings that
-    cannot be used at all, and WeightsUnavailable.
+    Columns are `<MODALITY>.<PyRadiomics name>` and `<MODALITY>.<backbone>_<0…>`. Raises as `plan_extraction`.
     """
-    radiomics, engine = load_settings(settings.preset), get_engine(settings.engine)
-    network, origin = _network(settings)
-    rows, hashes = [], {}
+    plan = plan_extraction(settings)
+    rows = []
     for i, entry in enumerate(entries):
         progress("extracting", i / len(entries))
-        try:
-            case = entry.read()
-            hashes[entry.case_id] = dict(case.hashes)
-            features = case_features(case, settings, radiomics, engine, network)
-            rows.append(FeatureRow(entry.case_id, entry.segment, features))
-        except InputError as error:
-            rows.append(FeatureRow(entry.case_id, entry.segment, error=str(error)))
+        rows += extract_case(entry, plan)
     progress("extracting", 1.0)
-    metadata = {
-        "settings": {**asdict(settings), "radiomics": radiomics.to_dict()},
-        "engine": f"{engine.name} {engine.version}",
-        "weights": origin,
+    return table_of(rows, table_metadata(settings, plan, {entry.case_id: input_hashes(entry) for entry in entries}))
+
+
+def extract_case(entry: CaseEntry, plan: Plan) -> list[FeatureRow]:
+    """The rows of one case, computed with one thread; raises as `plan_extraction` where this machine is another."""
+    engine = get_engine(plan.settings.engine, plan.radiomics)
+    network = _network(plan.settings.backbone, plan.settings.weights, plan.settings.device)
+    try:
+        with one_thread():
+            features = case_features(entry.read(), plan.settings, plan.radiomics, engine, network)
+        return [FeatureRow(entry.case_id, entry.segment, features)]
+    except InputError as error:
+        return [FeatureRow(entry.case_id, entry.segment, error=str(error))]
+
+
+def input_hashes(entry: CaseEntry) -> dict[str, str]:
+    """SHA-256 of the files that are measured, by modality and "mask"; those that cannot be read are left out."""
+    files = {**entry.images, **({"mask": entry.mask} if entry.mask else {})}
+    return {name: digest for name, path in files.items() if (digest := sha256_of_input(path))}
+
+
+def table_metadata(
+    settings: ExtractionSettings, plan: Plan, inputs: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """What a table of features says about how it was made; inputs: the files' hashes by case."""
+    return {
+        "settings": {**asdict(settings), "radiomics": plan.radiomics.to_dict()},
+        "engine": plan.engine,
+        "weights": plan.weights,
         "versions": versions(),
-        "inputs": hashes,
+        "inputs": {case: dict(hashes) for case, hashes in inputs.items()},
     }
-    return table_of(rows, metadata)
 
 
 def case_features(
@@ -106,11 +159,11 @@ def network_input(prepared: PreparedImage, settings: SliceSettings) -> np.ndarra
     return slice_input(image, mask, settings)[0]
 
 
-def _network(settings: ExtractionSettings) -> tuple["nn.Sequential | None", str]:
-    if not settings.backbone:
-        return None, "none"
+@lru_cache(maxsize=1)
+def _network(backbone: str, weights: str, device: str) -> "nn.Sequential | None":
+    if not backbone:
+        return None
     from .deep.backbones import build_backbone, parse_weights
     from .deep.features import choose_device
 
-    weights, device = parse_weights(settings.weights), choose_device(settings.device)
-    return build_backbone(settings.backbone, weights).to(device), weights.describe()
+    return build_backbone(backbone, parse_weights(weights)).to(choose_device(device))

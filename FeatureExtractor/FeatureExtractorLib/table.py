@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ class FeatureRow:
 
     case_id: str
     segment: str = ""
-    features: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    features: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
 
     @property
@@ -51,16 +51,25 @@ class FeatureTable:
         return tuple(key[0] for key in self.keys)
 
 
-def table_of(rows: Sequence[FeatureRow], metadata: Mapping[str, Any]) -> FeatureTable:
-    """Put rows together; features keep the order in which they first occur."""
-    names = tuple(dict.fromkeys(name for row in rows for name in row.features))
-    position = {name: i for i, name in enumerate(names)}
-    values = np.full((len(rows), len(names)), np.nan)
+def table_of(rows: Iterable[FeatureRow], metadata: Mapping[str, Any]) -> FeatureTable:
+    """Put rows together; they are gone through twice, so that they may be read from files one by one.
+
+    Features keep the order in which they first occur when the rows are sorted by case and segment: columns do not
+    depend on the order of the rows.
+    """
+    keys = []
+    first_with: dict[tuple[str, ...], tuple[str, str]] = {}
+    for row in rows:
+        keys.append((row.case_id, row.segment, row.status, row.error))
+        names = tuple(row.features)
+        first_with[names] = min(first_with.get(names, keys[-1][:2]), keys[-1][:2])
+    columns = tuple(dict.fromkeys(name for names in sorted(first_with, key=first_with.__getitem__) for name in names))
+    position = {name: i for i, name in enumerate(columns)}
+    values = np.full((len(keys), len(columns)), np.nan)
     for i, row in enumerate(rows):
         for name, value in row.features.items():
             values[i, position[name]] = value
-    keys = tuple((row.case_id, row.segment, row.status, row.error) for row in rows)
-    return FeatureTable(keys, names, values, MappingProxyType(dict(metadata)))
+    return FeatureTable(tuple(keys), columns, values, MappingProxyType(dict(metadata)))
 
 
 def write_table(table: FeatureTable, path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from FeatureExtractorLib.progress import Progress, silent
+from FeatureExtractorLib.progress import Progress, silent, stage_name
 
 ImageOption = Annotated[
     list[str], typer.Option("--image", metavar="MODALITY=FILE", help="An image and what it is; repeat for several.")
@@ -44,8 +44,9 @@ def progress_bar() -> Iterator[Progress]:
         tasks = {}
 
         def show(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=1.0)
-            bars.update(tasks[stage], completed=fraction)
+            name = stage_name(stage)
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=1.0)
+            bars.update(tasks[name], completed=fraction, description=stage)
 
         yield show
