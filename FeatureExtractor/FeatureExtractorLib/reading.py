@@ -1,6 +1,7 @@
 """Files to images and masks.
 
-NRRD, NIfTI, MetaImage, PNG and JPEG. A slice (PNG, JPEG) becomes a volume of one axial slice.
+NRRD, NIfTI, MetaImage, DICOM series, PNG and JPEG; masks also DICOM SEG and RTSTRUCT. A slice (PNG, JPEG) becomes a
+volume of one axial slice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case import Case, ClinicalValue, make_case
+from .dicom import read_series
+from .dicom_masks import kind_of, read_dicom_mask, segments_of_dicom
+from .dicom_series import is_dicom, split_series
 from .errors import InputError
-from .files import sha256_of_file
+from .fingerprint import sha256_of_input
+from .segments import Segment, choose
 
 VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 SLICE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -20,58 +25,60 @@ SLICE_SUFFIXES = (".png", ".jpg", ".jpeg")
 LARGEST_VOLUME_BYTES = 8 << 30
 
 
+# A mask with more label values than this is an image that was named by mistake.
+MOST_SEGMENTS = 1000
+
+
 def read_image(path: Path, slice_spacing: Sequence[float] | None = None) -> sitk.Image:
     """Read a grey volume in its own geometry and pixel type.
 
+    path: a file, the folder of a DICOM series, or FOLDER#SERIES (by SeriesNumber, SeriesDescription or
+    SeriesInstanceUID) where the folder holds several.
     slice_spacing: x, y, z in mm for PNG and JPEG slices, which do not know their own; 1 mm where it is not given.
-    Raises InputError when the file is missing, of an unknown kind, damaged, coloured or not three-dimensional.
+    Raises InputError when the file is missing, of an unknown kind, damaged, coloured or not three-dimensional, and as
+    `read_series` for DICOM.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the name.")
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; name an image file.")
-    suffix = _suffix(path)
-    if suffix not in VOLUME_SUFFIXES + SLICE_SUFFIXES:
-        known = ", ".join(VOLUME_SUFFIXES + SLICE_SUFFIXES)
-        raise InputError(f"{path} is of a kind that cannot be read here; convert it to one of {known}.")
-    try:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        _check_promised_size(path, reader)
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise InputError(f"{path} cannot be read as {suffix} ({_reason(error)}); check or export it again.") from error
-    if suffix in SLICE_SUFFIXES:
-        return _as_one_slice_volume(image, path, slice_spacing)
+    image = _read(path, slice_spacing)
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             f"{path} has {image.GetNumberOfComponentsPerPixel()} values a voxel; export one grey channel."
         )
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[..., 0]
-    if image.GetDimension() == 2:
-        image = sitk.JoinSeries(image)
-    if image.GetDimension() != 3:
-        raise InputError(f"{path} has {image.GetDimension()} dimensions; export a single three-dimensional volume.")
     return image
 
 
-def read_mask(path: Path, segment: str = "", slice_spacing: Sequence[float] | None = None) -> sitk.Image:
+def read_mask(
+    path: Path,
+    segment: str = "",
+    slice_spacing: Sequence[float] | None = None,
+    reference: sitk.Image | None = None,
+) -> sitk.Image:
     """Read a mask as uint8 0/1.
 
-    segment: a label value, or a segment's name in a Slicer segmentation file (.seg.nrrd); all labels when empty.
-    Raises InputError as `read_image`, and when the mask holds NaN or does not have the segment.
+    path: as `read_image`, or a DICOM SEG or RTSTRUCT file. segment: a segment's name (Slicer's .seg.nrrd, DICOM SEG
+    label, ROI name) or its number (label value, segment number, ROI number); all segments when empty.
+    reference: the image on whose grid DICOM SEG and RTSTRUCT are put; label maps keep their own.
+    Raises InputError as `read_image`, and when the mask holds NaN or does not have the segment; GeometryError when a
+    DICOM SEG or RTSTRUCT does not fit the reference.
     """
-    image = read_image(path, slice_spacing)
-    array = sitk.GetArrayFromImage(image)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(f"The mask {path} holds NaN or infinite values; save it as whole numbers.")
-    chosen = array == _label_value(image, array, segment, path) if segment else array != 0
+    if _is_dicom_mask(path):
+        return read_dicom_mask(Path(path), segment, reference)
+    image, layers, segments = _label_map(path, slice_spacing)
+    chosen = np.zeros(layers.shape[1:], dtype=bool)
+    if segment:
+        (found,) = choose(segments, segment, path)
+        chosen = layers[found.layer] == found.number
+    else:
+        chosen = (layers != 0).any(axis=0)
     mask = sitk.GetImageFromArray(chosen.astype(np.uint8))
     mask.CopyInformation(image)
     return mask
+
+
+def segments_of(path: Path) -> tuple[Segment, ...]:
+    """The segments of a mask file: number and, where the file has one, name; raises InputError as `read_mask`."""
+    if _is_dicom_mask(path):
+        return segments_of_dicom(Path(path))
+    return _label_map(path, None)[2]
 
 
 def read_case(
@@ -88,11 +95,11 @@ def read_case(
 ) -> Case:
     """Read one case from its files; raises InputError and GeometryError as the parts do."""
     read = {name: read_image(path, slice_spacing) for name, path in images.items()}
-    hashes = {name: sha256_of_file(path) for name, path in images.items()}
+    hashes = {name: sha256_of_input(path) for name, path in images.items()}
     read_mask_image = None
     if mask is not None:
-        read_mask_image = read_mask(mask, segment, slice_spacing)
-        hashes["mask"] = sha256_of_file(mask)
+        read_mask_image = read_mask(mask, segment, slice_spacing, reference=next(iter(read.values()), None))
+        hashes["mask"] = sha256_of_input(mask)
     return make_case(
         case_id or "case",
         read,
@@ -104,6 +111,39 @@ def read_case(
         cohort=cohort,
         hashes=hashes,
     )
+
+
+def _read(path: Path, slice_spacing: Sequence[float] | None) -> sitk.Image:
+    """A volume of any number of values a voxel, in its own geometry and pixel type."""
+    path = Path(path)
+    folder, _ = split_series(path)
+    if not folder.exists():
+        raise InputError(f"{path} does not exist; check the name.")
+    if folder.is_dir() or is_dicom(path):
+        return read_series(path)
+    suffix = _suffix(path)
+    if suffix not in VOLUME_SUFFIXES + SLICE_SUFFIXES:
+        known = ", ".join(VOLUME_SUFFIXES + SLICE_SUFFIXES)
+        raise InputError(
+            f"{path} is of a kind that cannot be read here; convert it to one of {known}, or name a DICOM folder."
+        )
+    try:
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        _check_promised_size(path, reader)
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError(f"{path} cannot be read as {suffix} ({_reason(error)}); check or export it again.") from error
+    if suffix in SLICE_SUFFIXES:
+        return _as_one_slice_volume(image, path, slice_spacing)
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[..., 0]
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+    if image.GetDimension() != 3:
+        raise InputError(f"{path} has {image.GetDimension()} dimensions; export a single three-dimensional volume.")
+    return image
 
 
 def _suffix(path: Path) -> str:
@@ -148,22 +188,45 @@ def _as_one_slice_volume(image: sitk.Image, path: Path, spacing: Sequence[float]
     return volume
 
 
-def _label_value(image: sitk.Image, array: np.ndarray, segment: str, path: Path) -> float:
-    """The label of a segment given by value or, in a .seg.nrrd header, by name."""
-    by_name = {}
+def _is_dicom_mask(path: Path) -> bool:
+    return Path(path).is_file() and is_dicom(Path(path)) and bool(kind_of(Path(path)))
+
+
+def _label_map(
+    path: Path, slice_spacing: Sequence[float] | None
+) -> tuple[sitk.Image, np.ndarray, tuple[Segment, ...]]:
+    """A mask of label values: the image, its values as (layers, z, y, x) and its segments.
+
+    Segments are those that a Slicer header names, in its order, then the values without a name.
+    """
+    image = _read(path, slice_spacing)
+    values = sitk.GetArrayFromImage(image)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InputError(f"The mask {path} holds NaN or infinite values; save it as whole numbers.")
+    layers = np.moveaxis(values, 3, 0) if values.ndim == 4 else values[np.newaxis]
+    named = _named_segments(image)
+    if len(layers) > 1 and not named:
+        raise InputError(f"{path} has {len(layers)} values a voxel; export one grey channel.")
+    known = {(segment.layer, segment.number) for segment in named}
+    found = [(i, float(value)) for i, layer in enumerate(layers) for value in np.unique(layer[layer != 0])]
+    if len(found) > MOST_SEGMENTS:
+        raise InputError(
+            f"{path} has {len(found)} different values, more than a mask has; was the image named instead?"
+        )
+    unnamed = [Segment(value, layer=i) for i, value in found if (i, value) not in known]
+    return image, layers, tuple(segment for segment in [*named, *unnamed] if segment.layer < len(layers))
+
+
+def _named_segments(image: sitk.Image) -> list[Segment]:
+    """What the header of a .seg.nrrd file says of its segments."""
+    named = []
     for key in image.GetMetaDataKeys():
         if key.startswith("Segment") and key.endswith("_Name"):
-            value_key = key.removesuffix("_Name") + "_LabelValue"
-            if image.HasMetaDataKey(value_key):
-                by_name[image.GetMetaData(key)] = float(image.GetMetaData(value_key))
-    if segment in by_name:
-        return by_name[segment]
-    try:
-        value = float(segment)
-    except ValueError:
-        value = float("nan")
-    if not (array == value).any():
-        values = np.unique(array[array != 0])[:10]
-        have = ", ".join([*by_name, *(f"{v:g}" for v in values)]) or "nothing but background"
-        raise InputError(f"The mask {path} has no segment {segment!r} (it has: {have}); name one of these.")
-    return value
+            number, layer = (key.removesuffix("_Name") + end for end in ("_LabelValue", "_Layer"))
+            try:
+                value = float(image.GetMetaData(number))
+                where = int(image.GetMetaData(layer)) if image.HasMetaDataKey(layer) else 0
+            except (RuntimeError, ValueError):  # no label value, or none that is a number: the name points nowhere
+                continue
+            named.append(Segment(value, image.GetMetaData(key), where))
+    return sorted(named, key=lambda segment: (segment.layer, segment.number))
