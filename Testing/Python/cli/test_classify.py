@@ -199,12 +199,13 @@ def test_a_missing_modality_is_named(trained: Path, case_files, run_cli: Run, tm
     assert code == 1 and "has no T1C image (it has: T2)" in err and not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path):
-    """A file system of 64 KB, where one can be mounted."""
+@pytest.fixture(params=[16, 64, 400, 700])
+def tiny_disk(request: pytest.FixtureRequest, tmp_path: Path):
+    """A file system of so many KB, where one can be mounted: full at the prediction, the report, the scene."""
     folder = tmp_path / "tiny"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
+    size = f"size={request.param}k"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
         pytest.skip("no file system can be mounted here; run as root to see a full disk")
     yield folder
@@ -217,8 +218,23 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(trained, case_files, run_c
     code, _, err = run_cli(
         "classify", "--image", f"T1C={image}", "--mask", mask, "--model", trained, "--out", tiny_disk / "out"
     )
-    assert code == 1 and "disk is full" in err and err.count("\n") == 1
+    assert code == 1 and "disk is full" in err and err.count("\n") == 1 and ".unfinished" not in err
     assert list(tiny_disk.iterdir()) == []
+
+
+def test_nothing_of_an_earlier_case_stays_beside_the_new_prediction(
+    trained: Path, case_files, run_cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("TumorClassifierLib.outputs.find_spec", lambda name: None)  # as without slicer-core
+    for name in ("view.png", "scene.mrb", "cam.nrrd", "notes.txt"):
+        (tmp_path / name).write_text("of another patient")
+    image, mask = case_files
+    code, _, err = run_cli(
+        "classify", "--image", f"T1C={image}", "--mask", mask, "--model", trained, "--out", tmp_path, "--json"
+    )
+    assert code == 0, err
+    left = [item.name for item in tmp_path.iterdir() if item.read_bytes() == b"of another patient"]
+    assert left == ["notes.txt"]
 
 
 def test_wrong_use_is_told_apart_from_failure(run_cli: Run, case_files, tmp_path: Path) -> None:

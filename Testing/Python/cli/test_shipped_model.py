@@ -85,3 +85,22 @@ def test_real_tumours_are_classified_and_the_scene_opens_elsewhere(
         "vtkMRMLPlotChartNode",
         "vtkMRMLVectorVolumeNode",
     }
+
+
+@pytest.mark.slow
+def test_both_radiomics_engines_give_one_probability(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("radiomics", reason="PyRadiomics is not installed")
+    from FeatureExtractorLib.radiomics.engine import get_engine
+    from FeatureExtractorLib.reading import read_case
+    from TumorClassifierLib.classify import classify_case
+    from TumorClassifierLib.recipes import dtlr_nomogram
+
+    folder = data_dir / "pyradiomics_cases"
+    case = read_case({"T1C": folder / "brain1_image.nrrd"}, folder / "brain1_label.nrrd", case_id="brain1")
+    found = {}
+    for engine in ("pyradiomics", "native"):
+        monkeypatch.setattr(dtlr_nomogram, "get_engine", lambda _, name=engine: get_engine(name))
+        prediction = classify_case(case, load_model(MODEL)).prediction
+        assert prediction["provenance"]["engine"].startswith(engine)
+        found[engine] = prediction["probabilities"]["meningioma"]
+    assert found["native"] == pytest.approx(found["pyradiomics"], rel=1e-9)

@@ -28,30 +28,19 @@ def test_a_planted_difference_is_found_out_of_fold(trained: Path) -> None:
     assert read_bundle(trained).manifest["metrics"]["radiomics"]["auc"]["value"] > 0.9
 
 
-def test_one_seed_gives_one_file(
+def test_one_seed_gives_one_file_and_a_cache_changes_nothing(
     trained: Path, make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path
 ) -> None:
-    again = tmp_path / "made.tcmodel"
-    code, _, err = run_cli(
-        "train", "dtlr-nomogram", "--manifest", make_cohort(16), "--out", again, "--settings", settings_file
-    )
-    assert code == 0, err
-    assert read_bundle(again).sha256 == read_bundle(trained).sha256
-
-
-def test_a_cache_changes_nothing(
-    trained: Path, make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path
-) -> None:
-    manifest = make_cohort(16)
-    arguments = ["train", "dtlr-nomogram", "--manifest", manifest, "--settings", settings_file]
-    arguments += ["--cache", tmp_path / "cache", "--out", tmp_path / "made.tcmodel"]
+    again, cache = tmp_path / "made.tcmodel", tmp_path / "cache"
+    arguments = ["train", "dtlr-nomogram", "--manifest", make_cohort(16), "--settings", settings_file]
+    arguments += ["--cache", cache, "--out", again]
     assert run_cli(*arguments)[0] == 0
-    first = read_bundle(tmp_path / "made.tcmodel").sha256
-    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
+    assert read_bundle(again).sha256 == read_bundle(trained).sha256
+    kept = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
     assert len(kept) == 16
     assert run_cli(*arguments)[0] == 0
-    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == kept
-    assert read_bundle(tmp_path / "made.tcmodel").sha256 == first == read_bundle(trained).sha256
+    assert {path.name: path.stat().st_mtime_ns for path in cache.iterdir()} == kept
+    assert read_bundle(again).sha256 == read_bundle(trained).sha256
 
 
 def test_shuffled_labels_give_chance(make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path) -> None:
@@ -98,7 +87,8 @@ def test_useless_labels_are_refused(
     make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path, change: dict[str, str], sentence: str
 ) -> None:
     manifest = make_cohort(4)
-    rows = list(csv.DictReader(manifest.open()))
+    with open(manifest, newline="") as stream:
+        rows = list(csv.DictReader(stream))
     with open(manifest, "w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
