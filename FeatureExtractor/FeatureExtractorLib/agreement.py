@@ -9,6 +9,9 @@ from .errors import InputError
 
 FORMS = ("ICC(1,1)", "ICC(2,1)", "ICC(3,1)", "ICC(1,k)", "ICC(2,k)", "ICC(3,k)")
 
+# Values that differ by less than this share of themselves differ by rounding only: such a feature never varies.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -20,6 +23,12 @@ class Agreement:
     high: np.ndarray
 
 
+def check_form(form: str) -> None:
+    """Raises InputError for an unknown form, naming those there are."""
+    if form not in FORMS:
+        raise InputError(f"There is no ICC called {form!r}; choose one of {', '.join(FORMS)}.")
+
+
 def intraclass_correlation(values: np.ndarray, form: str = "ICC(2,1)", confidence: float = 0.95) -> Agreement:
     """The ICC of every feature at once, with its interval.
 
@@ -28,8 +37,7 @@ def intraclass_correlation(values: np.ndarray, form: str = "ICC(2,1)", confidenc
     McGraw & Wong 1996, table 7. Raises InputError for an unknown form, fewer than two cases or readers, or NaN.
     """
     values = np.asarray(values, dtype=np.float64)
-    if form not in FORMS:
-        raise InputError(f"There is no ICC called {form!r}; choose one of {', '.join(FORMS)}.")
+    check_form(form)
     if values.ndim != 3 or min(values.shape[:2]) < 2:
         raise InputError("Agreement needs at least two cases measured by at least two readers; add more.")
     if not np.isfinite(values).all():
@@ -49,7 +57,8 @@ def intraclass_correlation(values: np.ndarray, form: str = "ICC(2,1)", confidenc
             icc, low, high = _from_f(between, error, n - 1, df, k, confidence)
         if form.endswith("k)"):
             icc, low, high = (k * x / (1 + (k - 1) * x) for x in (icc, low, high))  # Spearman-Brown
-    return Agreement(form, icc, low, high)
+    varies = np.ptp(values, axis=(0, 1)) > ROUNDING * np.abs(values).max(axis=(0, 1))
+    return Agreement(form, *(np.where(varies, x, np.nan) for x in (icc, low, high)))
 
 
 def _from_f(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from FeatureExtractorLib.agreement import intraclass_correlation
 from FeatureExtractorLib.deep.inputs import grey_channels
 from FeatureExtractorLib.errors import InputError
+from FeatureExtractorLib.stable_features import read_stable_features
 
 from .measures import CaseMeasures
 
@@ -54,6 +56,15 @@ def agreed_features(cases: Sequence[CaseMeasures], names: Sequence[str], thresho
     if not keep.any():
         raise InputError(f"No radiomics feature has an ICC of {threshold} between the readers; compare their masks.")
     return [name for name, kept in zip(names, keep, strict=True) if kept]
+
+
+def listed_features(names: Sequence[str], path: Path, modality: str) -> list[str]:
+    """Step 4 by a list that `agree` has written: the features on it, with or without their modality."""
+    listed = set(read_stable_features(path))
+    kept = [name for name in names if name in listed or f"{modality}.{name}" in listed]
+    if not kept:
+        raise InputError(f"{path} names none of the {len(names)} {modality} features measured; use one preset.")
+    return kept
 
 
 def crops_of(cases: Sequence[CaseMeasures]) -> np.ndarray:

@@ -69,6 +69,7 @@ def classify(
 
 
 app.command()(cli_measure.extract)
+app.command()(cli_measure.agree)
 
 
 @app.command()
@@ -87,8 +88,8 @@ def train(
 
     Example: tumorclassifier train dtlr-nomogram --manifest cohort.csv --out my-model.tcmodel
     """
-    from FeatureExtractorLib.manifest import read_manifest
     from FeatureExtractorLib.files import check_can_write
+    from FeatureExtractorLib.manifest import read_manifest
 
     from .bundle import SUFFIX, write_bundle
     from .recipes import recipe_module
@@ -98,15 +99,15 @@ def train(
     module = recipe_module(recipe)
     if out.suffix != SUFFIX:
         raise InputError(f"{out} is no model's name; end it in {SUFFIX}.")
-    chosen = read_settings(module.Settings, settings)
     check_can_write(out)
+    chosen = read_settings(module.Settings, settings)
     with progress_bar() as progress:
         bundle, left_out = train_recipe(
             recipe, read_manifest(manifest), chosen, name=out.stem, version=version, cache=cache, progress=progress
         )
     digest = write_bundle(bundle, out)
-    if as_json:
     told = {name: bundle.manifest[name] for name in ("metrics", "test_metrics", "warnings")}
+    if as_json:
         typer.echo(json.dumps({"file": str(out), "sha256": digest, "failures": left_out, **told}, indent=1))
         return
     typer.echo(f"{out}  sha256 {digest}")
@@ -139,9 +140,9 @@ def evaluate(
     from .training import evaluate as evaluate_model
 
     bundle = load_model(model)
-    with progress_bar() as progress:
     if out is not None:
         check_can_write(out)
+    with progress_bar() as progress:
         result = evaluate_model(bundle, read_manifest(manifest), cache=cache, progress=progress)
     if out is not None:
         write_json_atomically(out, result)
@@ -320,7 +321,6 @@ def _print_prediction(prediction: Mapping[str, Any], files: list[Path], notes: l
         typer.echo(f"  {file}")
 
 
-def _print_metrics(metrics: "dict[str, Metrics]", what: str) -> None:
 def _print_notes(warnings: list[str], left_out: Mapping[str, str]) -> None:
     for warning in warnings:
         typer.echo(f"warning: {warning}")
@@ -328,6 +328,7 @@ def _print_notes(warnings: list[str], left_out: Mapping[str, str]) -> None:
         typer.echo(f"left out: {case}: {error}", err=True)
 
 
+def _print_metrics(metrics: "dict[str, Metrics]", what: str) -> None:
     from .card import with_interval
 
     names = ("auc", "sensitivity", "specificity", "accuracy")

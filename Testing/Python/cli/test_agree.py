@@ -74,7 +74,7 @@ def test_training_takes_the_list(make_cohort, settings_file: Path, run_cli: Run,
     stable.write_text(json.dumps({"features": chosen}))
     settings = tmp_path / "settings.yaml"
     settings.write_text(settings_file.read_text() + f"stable_features: {stable}\n")
-    arguments = ["train", "dtlr-nomogram", "--manifest", make_cohort(12), "--settings", settings]
+    arguments = ["train", "dtlr-nomogram", "--manifest", make_cohort(16), "--settings", settings]
     code, _, err = run_cli(*arguments, "--out", tmp_path / "made.tcmodel")
     assert code == 0, err
     model = read_bundle(tmp_path / "made.tcmodel").documents["model"]

@@ -29,6 +29,7 @@ class Settings:
     """Every number of the recipe; the defaults are the publication's where it states them.
 
     radiomics: a preset or a PyRadiomics settings file. icc, spearman, clinical_p: thresholds of the selection steps.
+    stable_features: a list that `agree` has written, taken for radiomics in place of the ICC of this cohort's readers.
     positive: the class whose probability is given (default: the last by name). folds: of the patient-wise
     cross-validation that judges the recipe. inner_folds: of the cross-fitting that feeds the nomogram. about: what
     the model card should say of the data.
@@ -44,6 +45,7 @@ class Settings:
     weights: str = "imagenet"
     training: TrainingSettings = field(default_factory=TrainingSettings)
     icc: float = 0.8
+    stable_features: str | None = None
     spearman: float = 0.9
     clinical_p: float = 0.05
     positive: str | None = None

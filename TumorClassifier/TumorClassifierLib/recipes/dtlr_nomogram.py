@@ -5,7 +5,7 @@ The publication's steps, in its own order; what is fitted is fitted on the cases
 1. N4 bias field correction, bin width 25, 1×1×1 mm, radiomics of the tumour          (measures.py)
 2. crop of the maximum-area axial slice, 224×224                                     (measures.py)
 3. fine-tuning of a ResNet on the crops; its pooled features
-4. features that two readers agree on (ICC ≥ 0.8), where there is a second reader
+4. features that two readers agree on (ICC ≥ 0.8), where there is a second reader or a list of stable features
 5. z-score, Spearman redundancy 0.9, LASSO → Rad-score and DTL-score
 6. clinical variables by univariate, then multivariate regression
 7. SVM models: clinical, radiomics, deep
@@ -29,7 +29,7 @@ from FeatureExtractorLib.provenance import versions
 from FeatureExtractorLib.radiomics.engine import get_engine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settings, parse_settings
 
-from ..blocks import agreed_features, deep_columns, deep_features, labels_of, matrix, usable_features
+from ..blocks import agreed_features, deep_columns, deep_features, labels_of, listed_features, matrix, usable_features
 from ..bundle import Bundle
 from ..clinical import clinical_variables, encode_clinical, select_clinical
 from ..evaluation.discrimination import youden_threshold
@@ -66,7 +66,7 @@ def fit(
     """
     y, patients = labels_of(cases, classes), np.array([case.patient_id for case in cases])
     names = usable_features(cases)
-    stable = agreed_features(cases, names, settings.icc)
+    stable = _stable_features(cases, names, settings)
     scores, flow = fit_scores(cases, y, patients, stable, settings, "network", progress)
     flow["radiomics"] = {"measured": len(cases[0].first.radiomics), "usable": len(names), **flow["radiomics"]}
 
@@ -201,6 +201,12 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         },
     }
     return ClassificationResult(prediction, cam, fitted.nomogram.to_json(), values)
+
+
+def _stable_features(cases: Sequence[CaseMeasures], names: Sequence[str], settings: Settings) -> list[str]:
+    if settings.stable_features is not None:
+        return listed_features(names, Path(settings.stable_features), settings.modality)
+    return agreed_features(cases, names, settings.icc)
 
 
 def _unlike_training(radiomics: Mapping[str, float], fitted: Fitted) -> list[dict[str, str]]:
