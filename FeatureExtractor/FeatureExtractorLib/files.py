@@ -99,10 +99,24 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
                 if target.is_dir():
                     shutil.rmtree(target)
                 os.replace(item, target)
+    except InputError as error:  # of a file in the temporary folder, whose name says nothing to the user
+        raise type(error)(str(error).replace(str(temporary), str(folder))) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if not existed:
             _remove_empty(folder, until=existing)
+
+
+@contextmanager
+def copied_to(path: Path, name: str = "") -> Iterator[Path]:
+    """A path in the system's temporary folder, copied to `path` when the block succeeds; name: by default the same.
+
+    For libraries that write files themselves and do not say plainly when a disk is full: the copy does, as OSError.
+    """
+    with tempfile.TemporaryDirectory(prefix="tumorclassifier-") as folder:
+        unfinished = Path(folder) / (name or Path(path).name)
+        yield unfinished
+        shutil.copyfile(unfinished, path)
 
 
 def write_text_atomically(path: Path, text: str) -> None:

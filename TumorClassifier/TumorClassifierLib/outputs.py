@@ -1,13 +1,15 @@
 """The files that a classified case leaves: prediction, report, map, nomogram and, where it is installed, the scene."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import SimpleITK as sitk
 
 from FeatureExtractorLib.case import Case
 from FeatureExtractorLib.errors import InputError
-from FeatureExtractorLib.files import atomic_folder, json_text
+from FeatureExtractorLib.files import atomic_folder, copied_to, json_text
 from FeatureExtractorLib.progress import Progress, silent
 
 from .bundle import Bundle
@@ -17,13 +19,14 @@ from .report import patient_report, tumour_picture
 from .results import ClassificationResult
 from .stopwatch import Stopwatch
 
+OPTIONAL = {"cam.nrrd", "nomogram.svg", "scene.mrb", "view.png"}
 SCENE_NOTE = "scene.mrb and view.png were not made because slicer-core is not installed; see `tumorclassifier doctor`."
 
 
 def write_outputs(
     case: Case, bundle: Bundle, result: ClassificationResult, folder: Path, progress: Progress = silent
 ) -> tuple[list[Path], dict[str, float], list[str]]:
-    """Write every output of a case into `folder`, all or none.
+    """Write every output of a case into `folder`, all or none; what an earlier case left there is replaced or removed.
 
     Returns the files, the seconds of each output and sentences about what was left out.
     Raises InputError when the folder cannot be written to or the disk is full.
@@ -34,7 +37,8 @@ def write_outputs(
         progress("writing", 0.0)
         (unfinished / "prediction.json").write_text(json_text(dict(result.prediction)), encoding="utf-8")
         if result.cam is not None:
-            sitk.WriteImage(result.cam, str(unfinished / "cam.nrrd"), useCompression=True)
+            with copied_to(unfinished / "cam.nrrd") as written:
+                sitk.WriteImage(result.cam, str(written), useCompression=True)
         nomogram = None
         with watch.stage("report"):
             if result.nomogram is not None:
@@ -50,9 +54,11 @@ def write_outputs(
         else:
             with watch.stage("scene"):
                 notes += _write_scene(case, modality, result, unfinished)
-        written = sorted(item.name for item in unfinished.iterdir())
+        names = sorted(item.name for item in unfinished.iterdir())
         progress("writing", 1.0)
-    return [folder / name for name in written], watch.seconds, notes
+    for name in OPTIONAL - set(names):  # of another case, perhaps: it must not lie beside this one's prediction
+        (folder / name).unlink(missing_ok=True)
+    return [folder / name for name in names], watch.seconds, notes
 
 
 def _write_scene(case: Case, modality: str, result: ClassificationResult, folder: Path) -> list[str]:
@@ -69,8 +75,11 @@ def _write_scene(case: Case, modality: str, result: ClassificationResult, folder
     segmentation = add_segmentation(scene, case.required_mask(), volume, "Segmentation")
     shown = show_result(scene, volume, segmentation, result.prediction, result.cam, result.nomogram)
     save_mrb(scene, folder / "scene.mrb")
-    try:
-        draw_slice(scene, volume, segmentation, shown.cam, folder / "view.png")
-    except InputError as error:
-        return [f"view.png was not made: {error}"]
+    with TemporaryDirectory(prefix="tumorclassifier-") as elsewhere:  # so that a full disk is told from no drawing
+        drawn = Path(elsewhere) / "view.png"
+        try:
+            draw_slice(scene, volume, segmentation, shown.cam, drawn)
+        except InputError as error:
+            return [f"view.png was not made: {error}"]
+        shutil.copyfile(drawn, folder / drawn.name)
     return []

@@ -1,12 +1,10 @@
 """Scenes to and from Slicer's scene bundles (.mrb)."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from FeatureExtractorLib.errors import InputError
-from FeatureExtractorLib.files import readable_write_errors
+from FeatureExtractorLib.files import atomic_path, copied_to
 
 SUFFIX = ".mrb"
 
@@ -19,17 +17,11 @@ def save_mrb(scene: Any, path: Path) -> None:
     path = Path(path)
     if path.suffix != SUFFIX:
         raise InputError(f"{path} is no scene bundle's name; end it in {SUFFIX}.")
-    with readable_write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The name becomes the folder inside the bundle, so the temporary file must have the same one.
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".scene-") as folder:
-            unfinished = Path(folder) / path.name
-            messages = _messages()
-            if not scene.WriteToMRB(str(unfinished), None, messages):
-                raise InputError(
-                    f"The scene was not saved to {path} ({_text(messages)}); check the disk and the nodes."
-                )
-            os.replace(unfinished, path)
+    # The name becomes the folder inside the bundle, so the temporary file must have the same one.
+    with atomic_path(path) as temporary, copied_to(temporary, path.name) as unfinished:
+        messages = _messages()
+        if not scene.WriteToMRB(str(unfinished), None, messages):
+            raise InputError(f"The scene was not saved to {path} ({_text(messages)}); check the disk and the nodes.")
 
 
 def load_mrb(scene: Any, path: Path) -> None:

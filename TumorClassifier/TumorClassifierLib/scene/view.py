@@ -50,7 +50,7 @@ def draw_slice(
         logic.SnapSliceOffsetToIJK()
         window.GetRenderers().GetFirstRenderer().AddViewProp(_image_actor(logic))  # the layers are known only now
         with atomic_path(Path(path_png)) as temporary:
-            _write_png(window, temporary)
+            temporary.write_bytes(_png(window))
     return Path(path_png)
 
 
@@ -168,12 +168,13 @@ def _move_plane_to(node: Any, point: list[float]) -> None:
     node.SetSliceOffset(float(np.dot(normal, point)))
 
 
-def _write_png(window: Any, path: Path) -> None:
+def _png(window: Any) -> bytes:
     window.Render()
     grab = vtk.vtkWindowToImageFilter()
     grab.SetInput(window)
     grab.ReadFrontBufferOff()
     writer = vtk.vtkPNGWriter()
-    writer.SetFileName(str(path))
+    writer.WriteToMemoryOn()  # to a file it would not say that the disk is full
     writer.SetInputConnection(grab.GetOutputPort())
     writer.Write()
+    return bytes(memoryview(writer.GetResult()))
