@@ -55,7 +55,7 @@ def _volume(node: Any) -> dict[str, Any]:
         "window": [display.GetAutoWindowLevel(), display.GetWindow(), display.GetLevel()],
         "threshold": [display.GetApplyThreshold(), display.GetLowerThreshold(), display.GetUpperThreshold()],
         "opacity": display.GetOpacity(),
-        "colours": [colours.GetName(), [_colour(colours, i) for i in range(colours.GetNumberOfColors())]],
+        "colours": colours and [colours.GetName(), [_colour(colours, i) for i in range(colours.GetNumberOfColors())]],
     }
 
 
