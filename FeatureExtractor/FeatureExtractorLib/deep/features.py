@@ -66,7 +66,8 @@ def run_in_batches(
         with torch.inference_mode():
             for start in range(0, len(images), batch_size):
                 progress("network", start / len(images))
-                outputs.append(function(as_tensor(images[start : start + batch_size], device)).double().cpu())
+                output = function(as_tensor(images[start : start + batch_size], device))
+                outputs.append(output.cpu().double())  # in this order, for mps knows no float64
     finally:
         model.train(training)
     progress("network", 1.0)

@@ -46,4 +46,4 @@ def class_probabilities(
     model: "nn.Sequential", images: np.ndarray, batch_size: int = 32, progress: Progress = silent
 ) -> np.ndarray:
     """Softmax probabilities (n, n_classes), float64, of images (n, 3, rows, columns) float32 in 0–1."""
-    return run_in_batches(lambda batch: model(batch).double().softmax(1), model, images, batch_size, progress)
+    return run_in_batches(lambda batch: model(batch).cpu().double().softmax(1), model, images, batch_size, progress)
