@@ -100,15 +100,25 @@ def extract_features(
 
 
 def extract_case(entry: CaseEntry, plan: Plan) -> list[FeatureRow]:
-    """The rows of one case, computed with one thread; raises as `plan_extraction` where this machine is another."""
+    """The rows of one case, one for each segment that is asked for, computed with one thread.
+
+    Raises as `plan_extraction` where this machine is another.
+    """
+    try:
+        return [_row(one, plan) for one in entry.each_segment()]
+    except InputError as error:
+        return [FeatureRow(entry.case_id, entry.segment, error=str(error))]
+
+
+def _row(entry: CaseEntry, plan: Plan) -> FeatureRow:
     engine = get_engine(plan.settings.engine, plan.radiomics)
     network = _network(plan.settings.backbone, plan.settings.weights, plan.settings.device)
     try:
         with one_thread():
             features = case_features(entry.read(), plan.settings, plan.radiomics, engine, network)
-        return [FeatureRow(entry.case_id, entry.segment, features)]
+        return FeatureRow(entry.case_id, entry.segment, features)
     except InputError as error:
-        return [FeatureRow(entry.case_id, entry.segment, error=str(error))]
+        return FeatureRow(entry.case_id, entry.segment, error=str(error))
 
 
 def input_hashes(entry: CaseEntry) -> dict[str, str]:

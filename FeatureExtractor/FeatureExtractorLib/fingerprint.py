@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .dicom_series import split_series
 from .files import sha256_of_bytes, sha256_of_file
 from .provenance import versions
 
@@ -14,10 +15,10 @@ DETACHED = (".mhd", ".nhdr")
 def sha256_of_input(path: Path) -> str:
     """The SHA-256 of an image or mask; empty where it cannot be read, which reading it will explain.
 
-    For a folder (a DICOM series) of all that is in it, for a header with its voxels in another file (.mhd, .nhdr) of
-    the files beside it that share its name.
+    For a folder (a DICOM series, also as FOLDER#SERIES) of all that is in it, for a header with its voxels in another
+    file (.mhd, .nhdr) of the files beside it that share its name.
     """
-    path = Path(path)
+    path, _ = split_series(path)
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
     elif path.suffix.lower() in DETACHED:

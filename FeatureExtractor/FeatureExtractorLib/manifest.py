@@ -1,20 +1,22 @@
 """The cohort manifest: a CSV file with one row a case.
 
-Columns: `case_id` (unique), `patient_id` (default: the case), `image_<MODALITY>` one or more, `mask`, `segment`,
-`label`, `cohort`; every other column is a clinical variable. Paths are relative to the manifest.
+Columns: `case_id` (unique), `patient_id` (default: the case), `image_<MODALITY>` one or more (for a DICOM series its
+folder, or FOLDER#SERIES), `mask`, `segment` (a name or number; `*` measures each by itself), `label`, `cohort`; every
+other column is a clinical variable. Paths are relative to the manifest.
 """
 
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from .case import Case, ClinicalValue
 from .errors import InputError
 from .files import sha256_of_file
-from .reading import read_case
+from .reading import read_case, segments_of
+from .segments import EACH, keys_of
 
 COHORTS = ("train", "validation", "test", "")
 MISSING = ("", "na", "nan", "n/a", "none", "null", "?")
@@ -44,6 +46,18 @@ class CaseEntry:
         if self.second_reader_mask is None:
             raise InputError(f"Case {self.case_id} has no second reader's mask; name one in mask_second_reader.")
         return self._read(self.second_reader_mask, slice_spacing)
+
+    def each_segment(self) -> "tuple[CaseEntry, ...]":
+        """The case once for every segment of its mask where `segment` is "*", otherwise as it is.
+
+        Raises InputError when the mask cannot be read or has no segment.
+        """
+        if self.segment != EACH or self.mask is None:
+            return (self,)
+        segments = segments_of(self.mask)
+        if not segments:
+            raise InputError(f"The mask {self.mask} holds nothing but background; outline the tumour first.")
+        return tuple(replace(self, segment=key) for key in keys_of(segments))
 
     def _read(self, mask: Path | None, slice_spacing: Sequence[float] | None) -> Case:
         return read_case(

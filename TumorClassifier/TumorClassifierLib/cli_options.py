@@ -11,10 +11,21 @@ import typer
 from FeatureExtractorLib.progress import Progress, silent, stage_name
 
 ImageOption = Annotated[
-    list[str], typer.Option("--image", metavar="MODALITY=FILE", help="An image and what it is; repeat for several.")
+    list[str],
+    typer.Option(
+        "--image",
+        metavar="MODALITY=FILE",
+        help="An image and what it is; repeat for several. DICOM: FOLDER, or FOLDER#SERIES by number or name.",
+    ),
 ]
 MaskOption = Annotated[Path, typer.Option("--mask", metavar="FILE", help="The tumour's mask, on the image's grid.")]
-SegmentOption = Annotated[str, typer.Option("--segment", help="Label value or segment name; default: all labels.")]
+SegmentOption = Annotated[
+    str,
+    typer.Option(
+        "--segment",
+        help="Name or number of a segment, label or ROI; default: all together. In extract, * gives each a row.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

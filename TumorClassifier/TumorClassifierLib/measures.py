@@ -13,7 +13,8 @@ from FeatureExtractorLib.case import Case, ClinicalValue
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.extraction import network_input
-from FeatureExtractorLib.files import atomic_path, sha256_of_bytes, sha256_of_file
+from FeatureExtractorLib.files import atomic_path, sha256_of_bytes
+from FeatureExtractorLib.fingerprint import sha256_of_input
 from FeatureExtractorLib.manifest import CaseEntry
 from FeatureExtractorLib.preparation import Preparation, PreparedImage, prepare
 from FeatureExtractorLib.progress import Progress, silent
@@ -136,12 +137,12 @@ def _cached(
 
 def _key(entry: CaseEntry, mask: Path | None, settings: MeasureSettings, engine: RadiomicsEngine) -> str:
     """A hash of everything that the numbers depend on; a missing file is reported by reading, not here."""
-    files = [path for path in (entry.images.get(settings.modality), mask) if path is not None and path.is_file()]
+    files = [path for path in (entry.images.get(settings.modality), mask) if path is not None]
     parts: list[Any] = [
         repr(settings),
         engine.name,
         versions(),
         entry.segment,
-        [sha256_of_file(path) for path in files],
+        [sha256_of_input(path) for path in files],
     ]
     return sha256_of_bytes(json.dumps(parts, sort_keys=True).encode())

@@ -164,4 +164,4 @@ def structure_writer() -> Callable[..., Path]:
 @pytest.fixture
 def identifiers() -> tuple[str, ...]:
     """What must never be seen outside the files."""
-    return ("mustermann", "erika", "4711", "19640812", "acc-99", "1.2.826")
+    return ("mustermann", "erika", "hosp-4711", "19640812", "acc-99", "1.2.826")
