@@ -21,6 +21,7 @@ from .regions import maximum_area_slice
 N4_METHODS = ("none", "itk", "fast")
 INTENSITIES = ("none", "percentiles")
 REGIONS = ("volume", "slice")
+FINEST_MM, COARSEST_MM = 0.1, 50.0  # a head at 0.1 mm is as much as any memory holds
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Preparation:
             if value not in known:
                 raise InputError(f"The setting {name} cannot be {value!r}; choose one of {', '.join(known)}.")
 
+        if any(length != 0 and not FINEST_MM <= length <= COARSEST_MM for length in self.spacing):
+            raise InputError(
+                f"The working grid's spacing cannot be {self.spacing}; choose {FINEST_MM} to {COARSEST_MM:g} mm an "
+                "axis, or 0 to keep it."
+            )
 
 @dataclass(frozen=True)
 class PreparedImage:

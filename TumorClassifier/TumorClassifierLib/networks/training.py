@@ -53,6 +53,9 @@ class TrainingSettings:
         for name in ("epochs", "batch_size", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"The training setting {name} cannot be {getattr(self, name)}; it must be above 0.")
+        for name in ("momentum", "weight_decay", "seed", "threads", "patience"):
+            if (getattr(self, name) or 0) < 0:
+                raise InputError(f"The training setting {name} cannot be {getattr(self, name)}; choose 0 or more.")
         if self.schedule not in SCHEDULES:
             raise InputError(
                 f"There is no learning rate schedule called {self.schedule!r}; choose one of {', '.join(SCHEDULES)}."

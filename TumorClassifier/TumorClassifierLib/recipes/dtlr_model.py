@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from FeatureExtractorLib.deep.inputs import SliceSettings
-from FeatureExtractorLib.errors import BundleRejected
+from FeatureExtractorLib.errors import BundleRejected, InputError
 from FeatureExtractorLib.preparation import Preparation
 
 from ..bundle import Bundle
@@ -53,6 +53,19 @@ class Settings:
     inner_folds: int = 3
     seed: int = 0
     about: About = field(default_factory=About)
+
+    def __post_init__(self) -> None:
+        shares = {"icc": self.icc, "spearman": self.spearman, "clinical_p": self.clinical_p}
+        for name, share in shares.items():
+            if not 0 < share <= 1:
+                raise InputError(f"The setting {name} cannot be {share}; choose a share above 0 and up to 1.")
+        for name, least in (("folds", 2), ("inner_folds", 2), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
+        if self.slice_spacing is not None and min(self.slice_spacing) <= 0:
+            raise InputError(f"The slice spacing cannot be {self.slice_spacing}; give three lengths in mm above 0.")
+        if self.training.seed not in (0, self.seed):
+            raise InputError("The recipe's seed is that of its training too; set seed, and not training.seed.")
 
 
 @dataclass(frozen=True)

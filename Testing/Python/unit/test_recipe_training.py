@@ -1,0 +1,116 @@
+"""What goes round any recipe: checks before training, what folds know, and judging case by case."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from FeatureExtractorLib.errors import InputError
+from FeatureExtractorLib.manifest import read_manifest
+from FeatureExtractorLib.preparation import Preparation
+from TumorClassifierLib import training
+from TumorClassifierLib.measures import CaseMeasures, Measures
+from TumorClassifierLib.networks.training import TrainingSettings
+from TumorClassifierLib.recipes.dtlr_model import Settings
+from TumorClassifierLib.training import cross_validate, judge, train
+
+CLASSES = ("low", "high")
+
+
+def case(i: int, value: float, sex: str = "F", label: str | None = None) -> CaseMeasures:
+    measures = Measures(MappingProxyType({"x": value, "y": 1.0 * i}), np.zeros((2, 2), np.float32))
+    return CaseMeasures(f"c{i}", f"p{i}", label or CLASSES[i % 2], MappingProxyType({"sex": sex}), measures)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    classes: tuple[str, str] = CLASSES
+    threshold: float = 0.5
+
+
+def probabilities(fitted: Fitted, cases: list[CaseMeasures]) -> dict[str, np.ndarray]:
+    if any(c.clinical["sex"] == "unheard of" for c in cases):
+        raise InputError("sex is 'unheard of', which the model has not seen.")
+    return {"nomogram": np.array([c.first.radiomics["x"] for c in cases])}
+
+
+def test_a_case_that_cannot_be_judged_is_left_out_with_its_reason() -> None:
+    cases = [case(i, 0.2 + 0.6 * (i % 2)) for i in range(8)] + [case(8, 0.9, sex="unheard of")]
+    judged, metrics, failures = judge(SimpleNamespace(probabilities=probabilities), Fitted(), cases)
+    assert len(judged) == 8 and metrics["nomogram"]["auc"]["value"] == 1.0
+    assert failures == {"c8": "sex is 'unheard of', which the model has not seen."}
+    with pytest.raises(InputError, match="None of the 1 cases"):
+        judge(SimpleNamespace(probabilities=probabilities), Fitted(), cases[8:])
+    with pytest.raises(InputError, match="has the label 'other'"):
+        judge(SimpleNamespace(probabilities=probabilities), Fitted(), [case(0, 0.5, label="other")])
+
+
+def test_every_fold_knows_all_levels_and_none_of_its_own_test_patients() -> None:
+    cases = [case(i, 0.5 + 0.01 * i, sex="X" if i == 5 else "F" if i % 3 else "M") for i in range(12)]
+    seen: list[tuple[set[str], Any]] = []
+
+    def fit(part: list[CaseMeasures], classes: Any, settings: Any, progress: Any, levels: Any) -> Fitted:
+        seen.append(({c.patient_id for c in part}, levels))
+        return Fitted()
+
+    def judged(fitted: Fitted, part: list[CaseMeasures]) -> dict[str, np.ndarray]:
+        assert not seen[-1][0] & {c.patient_id for c in part}
+        return probabilities(fitted, part)
+
+    module = SimpleNamespace(fit=fit, probabilities=judged)
+    metrics, _ = cross_validate(module, cases, CLASSES, SimpleNamespace(folds=3, seed=0))
+    assert [levels for _, levels in seen] == [{"sex": ("F", "M", "X")}] * 3
+    assert set(metrics) == {"nomogram"}
+
+
+def test_a_feature_that_one_case_lacks_is_dropped_for_all() -> None:
+    cases = [case(0, 0.1), case(1, np.nan), case(2, 0.3)]
+    kept, warnings = training._finite_in_every_case(cases)
+    assert [dict(c.first.radiomics) for c in kept] == [{"y": 0.0}, {"y": 1.0}, {"y": 2.0}]
+    assert warnings == ("1 of 2 radiomics features are not finite in every case.",)
+    assert training._finite_in_every_case(cases[:1]) == ((cases[0],), ())
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "sentence"),
+    [
+        (["a,a,low,", "b,b,high,"], "my model", "cannot be called 'my model'"),
+        (["a,a,low,", "b,b,high,", "c,c,other,test"], "m", "Test case c has the label 'other'"),
+        (["a,a,low,", "b,b,high,", "c,c,,test"], "m", "Test case c has the label None"),
+        (["a,a,low,", "b,b,high,", "c,c,low,test"], "m", "All test cases are low"),
+        (["a,p,low,", "b,p,high,", "c,c,low,"], "m", "Patient p has cases of both classes"),
+    ],
+)
+def test_what_would_fail_at_the_end_is_refused_at_the_start(
+    rows: list[str], name: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cohort.csv"
+    lines = ["case_id,patient_id,label,cohort,image_T1C", *(f"{row},{row[0]}.nrrd" for row in rows)]
+    path.write_text("\n".join(lines))
+    monkeypatch.setattr(training, "measure_cohort", lambda *_: pytest.fail("nothing may be measured yet"))
+    with pytest.raises(InputError, match=sentence):
+        train("dtlr-nomogram", read_manifest(path), Settings(), name=name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (Settings, {"folds": 1}),
+        (Settings, {"inner_folds": 0}),
+        (Settings, {"seed": -1}),
+        (Settings, {"icc": 80.0}),
+        (Settings, {"spearman": -0.9}),
+        (Settings, {"slice_spacing": (1.0, 0.0, 1.0)}),
+        (Settings, {"training": TrainingSettings(seed=3)}),
+        (Preparation, {"spacing": (1e-6, 1.0, 1.0)}),
+        (Preparation, {"spacing": (-1.0, 1.0, 1.0)}),
+        (TrainingSettings, {"momentum": -0.9}),
+        (TrainingSettings, {"threads": -1}),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(kind: type, change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="cannot be|seed is that"):
+        kind(**change)
