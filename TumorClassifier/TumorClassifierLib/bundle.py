@@ -159,7 +159,7 @@ def _check_manifest(manifest: Any, members: Mapping[str, bytes], path: Path) -> 
     if schema != SCHEMA_VERSION:
         raise _rejected(path, f"its format {schema!r} is unknown")
     for name, kind in REQUIRED.items():
-        value = manifest.get(name)
+        value: Any = manifest.get(name)
         if not isinstance(value, kind) or (kind is list and not all(isinstance(item, str) for item in value)):
             raise _rejected(path, f"its {MANIFEST} does not say its {name}")
     if not MODEL_NAME.fullmatch(manifest["name"]):

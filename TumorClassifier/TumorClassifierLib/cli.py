@@ -50,20 +50,21 @@ def classify(
     from .outputs import write_outputs
     from .store import load_model
 
-    bundle = load_model(model)
     images = {name: Path(path) for name, path in pairs_of(image, "--image")}
+    known = _clinical_values(pairs_of(clinical or [], "--clinical"))
+    bundle = load_model(model)
     case = read_case(
         images,
         mask,
         case_id=case_id or "unnamed",
         segment=segment,
-        clinical=_clinical_values(pairs_of(clinical or [], "--clinical")),
+        clinical=known,
     )
     with progress_bar() as progress:
         result = classify_case(case, bundle, progress)
         files, _, notes = write_outputs(case, bundle, result, out, progress)
     if as_json:
-        typer.echo(json.dumps({**result.prediction, "files": [str(file) for file in files]}, indent=1))
+        typer.echo(json.dumps({**result.prediction, "files": [str(file) for file in files], "notes": notes}, indent=1))
         return
     _print_prediction(result.prediction, files, notes)
 

@@ -36,6 +36,8 @@ def pairs_of(texts: list[str], option: str) -> list[tuple[str, str]]:
         name, separator, value = text.partition("=")
         if not separator or not name or not value:
             raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint=option)
+        if name in dict(pairs):
+            raise typer.BadParameter(f"{name} is given twice", param_hint=option)
         pairs.append((name, value))
     return pairs
 

@@ -73,7 +73,8 @@ def _draw_heat(axis: Any, heat: np.ndarray, spacing: tuple[float, ...]) -> None:
 
 
 def _draw_slice(axis: Any, grey: np.ndarray, inside: np.ndarray, spacing: tuple[float, ...], title: str) -> None:
-    low, high = np.percentile(grey[grey > grey.min()], (1.0, 99.5))
+    tissue = grey[grey > grey.min()]
+    low, high = np.percentile(tissue if tissue.size else grey, (1.0, 99.5))
     extent = _extent(grey, spacing)
     axis.imshow(grey, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear")
     y, x = (np.arange(n) * s + s / 2 for n, s in zip(grey.shape, (spacing[1], spacing[0]), strict=True))

@@ -93,7 +93,8 @@ def test_same_input_gives_the_same_prediction(
     second = json.loads(out)
     for prediction in (first, second):
         prediction["provenance"].pop("seconds")
-    second.pop("files")
+    assert second.pop("files")
+    second.pop("notes")
     assert first == second
 
 
@@ -243,10 +244,14 @@ def test_nothing_of_an_earlier_case_stays_beside_the_new_prediction(
 def test_wrong_use_is_told_apart_from_failure(run_cli: Run, case_files, tmp_path: Path) -> None:
     assert run_cli("classify")[0] == 2
     assert run_cli("extract", "--out", tmp_path / "x.csv")[0] == 2
-    code, _, err = run_cli(
-        "classify", "--image", case_files[0], "--mask", case_files[1], "--model", "x", "--out", tmp_path / "out"
-    )
-    assert code in (1, 2) and "NAME=VALUE" in err or "no model" in err
+    image, mask = case_files
+    rest = ["--mask", mask, "--model", "x", "--out", tmp_path / "out"]
+    for images, sentence in (
+        ([image], "is not of the form NAME=VALUE"),
+        ([f"T1C={image}", f"T1C={mask}"], "T1C is given twice"),
+    ):
+        code, _, err = run_cli("classify", *(word for value in images for word in ("--image", value)), *rest)
+        assert code == 2 and sentence in " ".join(err.replace("│", " ").split())
 
 
 def test_every_command_explains_itself_with_an_example(run_cli: Run) -> None:
