@@ -8,6 +8,7 @@ hash of its frame of reference.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,19 @@ FRAME_OF_REFERENCE = "frame_of_reference_sha256"
 # Share of the slice distance by which a slice may lie off a regular stack, and of a pixel that it may lie sideways.
 STACK_TOLERANCE = 0.01
 SIDEWAYS_TOLERANCE = 0.05
+
+_PIXEL_TAGS = (
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+)
 
 
 @dataclass(frozen=True)
@@ -183,8 +197,35 @@ def _stored_values(file: str, path: Path) -> np.ndarray:
         dataset = pydicom.dcmread(file)
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax.is_encapsulated and not get_decoder(syntax).is_available:
-            raise InputError(
-                f"{path} is compressed ({syntax.name}) and nothing here can decompress it; install python-gdcm or "
-                "export it uncompressed."
-            )
+            return _decompressed(dataset, path)
         return np.asarray(dataset.pixel_array)
+
+
+def _decompressed(dataset: "Dataset", path: Path) -> np.ndarray:
+    """The stored values of a file in a compression that pydicom leaves to further packages, by SimpleITK's GDCM.
+
+    GDCM would apply rescaling to some kinds of images and not to others, so it gets the bare pixels, without
+    rescaling or patient, as a secondary capture.
+    """
+    from pydicom import Dataset
+    from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+    bare = Dataset()
+    bare.SOPClassUID, bare.SOPInstanceUID, bare.Modality = SecondaryCaptureImageStorage, generate_uid(), "OT"
+    for keyword in _PIXEL_TAGS:
+        if keyword in dataset:
+            setattr(bare, keyword, dataset[keyword].value)
+    bare.file_meta = type(dataset.file_meta)()
+    bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    bare["PixelData"].is_undefined_length = True
+    with TemporaryDirectory() as folder:
+        file = f"{folder}/pixels.dcm"
+        bare.save_as(file, enforce_file_format=True)
+        try:
+            values = sitk.GetArrayFromImage(sitk.ReadImage(file))
+        except RuntimeError as error:
+            syntax = dataset.file_meta.TransferSyntaxUID.name
+            raise InputError(
+                f"{path} is damaged, or cannot be decompressed here ({syntax}); export it again."
+            ) from error
+    return values[0] if len(values) == 1 else values

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -14,12 +15,18 @@ from .files import sha256_of_bytes
 from .preprocessing.resampling import to_geometry_of
 from .segments import Segment, choose
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 SEGMENTATION, STRUCTURES = "segmentation", "structures"
 _KINDS = {
     "1.2.840.10008.5.1.4.1.1.66.4": SEGMENTATION,
     "1.2.840.10008.5.1.4.1.1.66.7": SEGMENTATION,  # label map
     "1.2.840.10008.5.1.4.1.1.481.3": STRUCTURES,
 }
+
+# Share of the slice distance that a frame may lie off a slice.
+_OFF_SLICE = 0.02
 
 # A probability from which a voxel of a fractional SEG belongs to the segment.
 _INSIDE = 0.5
@@ -64,8 +71,11 @@ def read_dicom_mask(path: Path, wanted: str, reference: sitk.Image | None) -> si
 def _mapped(path: Path, chosen: Sequence[Segment], reference: sitk.Image | None) -> sitk.Image:
     with readable(path):
         import highdicom
+        import pydicom
 
-        segmentation = highdicom.seg.segread(path)
+        dataset = pydicom.dcmread(path)
+        _state_slice_distance(dataset, reference, path)
+        segmentation = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
         volume = segmentation.get_volume(segment_numbers=[int(s.number) for s in chosen])
         inside = np.asarray(volume.array >= _INSIDE).any(axis=-1)
         affine = np.asarray(volume.affine, float)
@@ -80,6 +90,26 @@ def _mapped(path: Path, chosen: Sequence[Segment], reference: sitk.Image | None)
     _check_frame(reference, frames, path)
     _check_inside(affine[:3, :3] @ np.argwhere(inside).T + affine[:3, 3:], reference, path)
     return to_geometry_of(mask, reference, "nearest")
+
+
+def _state_slice_distance(dataset: "Dataset", reference: sitk.Image | None, path: Path) -> None:
+    """Make a SEG say how far its slices are apart, which is not what its frames are where empty ones are left out."""
+    measures = dataset.SharedFunctionalGroupsSequence[0].get("PixelMeasuresSequence")
+    if not measures or measures[0].get("SpacingBetweenSlices"):
+        return
+    frames = dataset.PerFrameFunctionalGroupsSequence
+    positions = np.array([frame.PlanePositionSequence[0].ImagePositionPatient for frame in frames], dtype=np.float64)
+    away = np.linalg.norm(positions - positions[0], axis=1)
+    known = [reference.GetSpacing()[2]] if reference is not None else []
+    for distance in (*known, float(measures[0].get("SliceThickness") or 0)):
+        if distance > 0 and np.abs(away / distance - np.round(away / distance)).max() < _OFF_SLICE:
+            measures[0].SpacingBetweenSlices = f"{distance:.10g}"
+            measures[0].SliceThickness = measures[0].get("SliceThickness") or f"{distance:.10g}"
+            return
+    raise GeometryError(
+        f"The mask {path} does not say how far its slices are apart, and they are not those of the image; export it "
+        "as NRRD."
+    )
 
 
 def _drawn(path: Path, chosen: Sequence[Segment], reference: sitk.Image) -> sitk.Image:
@@ -130,7 +160,7 @@ def _check_inside(points: np.ndarray, reference: sitk.Image, path: Path, slack: 
     if points.size == 0:
         return
     indices = indices_of(points.T, reference)
-    outside = ((indices < -slack) | (indices > np.array(reference.GetSize()) - 1 + slack)).any(axis=1)
+    outside = ~((indices >= -slack) & (indices <= np.array(reference.GetSize()) - 1 + slack)).all(axis=1)
     if outside.any():
         raise GeometryError(
             f"The mask {path} lies {'wholly' if outside.all() else 'partly'} outside the image; name the mask "

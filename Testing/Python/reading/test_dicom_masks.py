@@ -59,6 +59,29 @@ def test_segments_of_a_seg_are_found_by_label_and_number(tmp_path: Path, series,
         read_mask(path, "cyst", reference=image)
 
 
+@pytest.mark.parametrize("slices", [(1, 5), (2, 4, 6), (3,), (0, 6)])
+@pytest.mark.parametrize("stated", [True, False])
+def test_empty_slices_between_full_ones_stay_empty(
+    tmp_path: Path, series, seg_writer, slices: tuple[int, ...], stated: bool
+) -> None:
+    """A SEG leaves empty frames out; where it does not say how far slices are apart, the image does."""
+    import pydicom
+
+    folder, files = series
+    mask = np.zeros(STORED.shape, dtype=np.uint8)
+    mask[list(slices), 4:9, 5:12] = 1
+    path = seg_writer(tmp_path / "seg.dcm", files, {"Tumour": mask})
+    dataset = pydicom.dcmread(path)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    if not stated:
+        del measures.SpacingBetweenSlices, measures.SliceThickness
+        dataset.save_as(path)
+        if len(slices) > 1:
+            with pytest.raises(GeometryError, match="how far"):
+                read_mask(path, "Tumour")
+    np.testing.assert_array_equal(voxels(read_mask(path, "Tumour", reference=read_image(folder))), mask)
+
+
 def test_a_fractional_seg_is_cut_at_one_half(tmp_path: Path, series, seg_writer) -> None:
     folder, files = series
     share = np.where(MASKS["Oedema"], 0.8, 0.3).astype(np.float32)
@@ -208,6 +231,43 @@ def test_a_seg_on_a_real_series(tmp_path: Path, data_dir: Path, seg_writer, stru
     mask = read_case({"T2": folder}, rois, segment="11").required_mask()
     cylinder = np.pi * 100 * 9 / (image.GetSpacing()[0] * image.GetSpacing()[1])
     assert abs(voxels(mask).sum() / cylinder - 1) < 0.01
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(40))
+def test_no_damage_is_a_traceback(
+    tmp_path: Path, series_writer, seg_writer, structure_writer, caplog, seed: int
+) -> None:
+    """Random bytes anywhere in a SEG or RTSTRUCT: a mask on the image's grid or a sentence."""
+    files = series_writer(tmp_path / "dicom", STORED)
+    image = read_image(tmp_path / "dicom")
+    rng = np.random.default_rng(seed)
+    if seed % 2:
+        path = seg_writer(tmp_path / "mask.dcm", files, MASKS)
+    else:
+        path = structure_writer(tmp_path / "mask.dcm", {"GTV": [circle(image, k, (12, 10), 2.5) for k in (2, 3)]})
+    data = bytearray(path.read_bytes())
+    for position in rng.integers(128, len(data), 1 + seed % 7):
+        data[position] = rng.integers(256)
+    path.write_bytes(data[: len(data) if seed % 3 else rng.integers(140, len(data))])
+    try:
+        mask = read_mask(path, reference=image)
+    except InputError as error:
+        assert str(error).endswith(".") and "mustermann" not in str(error).lower()
+    else:
+        assert mask.GetSize() == image.GetSize() and voxels(mask).max() <= 1
+    assert caplog.text == ""
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value", "ignore:The value length")  # of pydicom, which writes them
+def test_coordinates_that_are_no_numbers_are_refused(tmp_path: Path, series_writer, structure_writer) -> None:
+    series_writer(tmp_path / "dicom", STORED)
+    image = read_image(tmp_path / "dicom")
+    for wrong in (np.nan, np.inf, 1e30):
+        points = circle(image, 3, (12, 10), 2.5)
+        points[5, 1] = wrong
+        with pytest.raises(InputError):
+            read_mask(structure_writer(tmp_path / "rt.dcm", {"GTV": [points]}), reference=image)
 
 
 def test_grid_errors_are_geometry_errors(tmp_path: Path, series_writer, seg_writer) -> None:

@@ -106,6 +106,36 @@ def test_compressed_slices_hold_the_same_values(tmp_path: Path, series_writer, s
     assert_same(read_image(tmp_path / "packed"), read_image(tmp_path / "plain"))
 
 
+@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_compressions_of_hospital_archives_are_read(
+    tmp_path: Path, series_writer, compressor: str, signed: bool
+) -> None:
+    """JPEG lossless and JPEG 2000, which pydicom alone cannot decode; the rescaling must not be applied twice."""
+    import pydicom
+
+    stored = np.random.default_rng(0).integers(0, 4000, (3, 64, 80), dtype=np.uint16)
+    stored = stored.astype(np.int16) - 1500 if signed else stored
+    files = series_writer(tmp_path / "plain", stored, rescale=[(2, -1024)])
+    (tmp_path / "packed").mkdir()
+    writer = sitk.ImageFileWriter()
+    writer.SetUseCompression(True)
+    writer.SetCompressor(compressor)
+    for k, (ds, pixels) in enumerate(zip(files, stored, strict=True)):
+        writer.SetFileName(str(tmp_path / "slice.dcm"))
+        writer.Execute(sitk.GetImageFromArray(pixels))
+        packed = pydicom.dcmread(tmp_path / "slice.dcm")
+        ds.file_meta.TransferSyntaxUID = packed.file_meta.TransferSyntaxUID
+        assert ds.file_meta.TransferSyntaxUID.is_encapsulated
+        ds["PixelData"] = packed["PixelData"]
+        ds.save_as(tmp_path / "packed" / f"{k}.dcm", enforce_file_format=True)
+    assert_same(read_image(tmp_path / "packed"), read_image(tmp_path / "plain"))
+    last = tmp_path / "packed" / "2.dcm"
+    last.write_bytes(last.read_bytes()[:-60])
+    with pytest.raises(InputError, match="damaged"):
+        read_image(tmp_path / "packed")
+
+
 def test_a_series_is_named_by_number_description_or_uid(tmp_path: Path, series_writer, identifiers) -> None:
     first = series_writer(tmp_path / "a", STORED, SeriesNumber=4, SeriesDescription="t1 post")
     series_writer(tmp_path / "b" / "c", STORED // 2, SeriesNumber=5, SeriesDescription="Mustermann t2/ax")
