@@ -4,6 +4,7 @@ No message names a patient or a file inside the folder: a series is shown by its
 """
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,9 +52,9 @@ def series_files(path: Path) -> tuple[Path, ...]:
 def split_series(path: Path) -> tuple[Path, str]:
     """FOLDER#SERIES to its two parts; the series is empty where `path` exists as it stands or names no folder."""
     text = str(path)
-    if not Path(path).exists():
+    if not os.path.exists(text):  # unlike Path.exists it also knows names that are too long for a file
         for i, letter in enumerate(text):
-            if letter == "#" and Path(text[:i]).is_dir():
+            if letter == "#" and os.path.isdir(text[:i]):
                 return Path(text[:i]), text[i + 1 :]
     return Path(path), ""
 

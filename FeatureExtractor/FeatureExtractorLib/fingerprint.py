@@ -1,6 +1,7 @@
 """What a number was made of, so that it is known when it must be made again."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def sha256_of_input(path: Path) -> str:
     file (.mhd, .nhdr) of the files beside it that share its name.
     """
     path, _ = split_series(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         files = sorted(file for file in path.rglob("*") if file.is_file())
     elif path.suffix.lower() in DETACHED:
         files = sorted(file for file in path.parent.glob("*") if file.name.startswith(f"{path.stem}."))

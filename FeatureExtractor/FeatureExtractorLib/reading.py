@@ -4,6 +4,7 @@ NRRD, NIfTI, MetaImage, DICOM series, PNG and JPEG; masks also DICOM SEG and RTS
 volume of one axial slice.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def _read(path: Path, slice_spacing: Sequence[float] | None) -> sitk.Image:
     """A volume of any number of values a voxel, in its own geometry and pixel type."""
     path = Path(path)
     folder, _ = split_series(path)
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise InputError(f"{path} does not exist; check the name.")
     if folder.is_dir() or is_dicom(path):
         return read_series(path)
@@ -189,7 +190,7 @@ def _as_one_slice_volume(image: sitk.Image, path: Path, spacing: Sequence[float]
 
 
 def _is_dicom_mask(path: Path) -> bool:
-    return Path(path).is_file() and is_dicom(Path(path)) and bool(kind_of(Path(path)))
+    return os.path.isfile(path) and is_dicom(Path(path)) and bool(kind_of(Path(path)))
 
 
 def _label_map(

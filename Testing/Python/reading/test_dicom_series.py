@@ -209,6 +209,7 @@ def test_what_would_be_a_wrong_volume_is_refused(tmp_path: Path, series_writer, 
         text: "no DICOM images",
         text / "1.dcm": "of a kind that cannot be read",
         tmp_path / "gone#3": "does not exist",
+        tmp_path / ("x" * 300): "does not exist",
     }.items():
         with pytest.raises(InputError, match=sentence) as caught:
             read_image(path)
