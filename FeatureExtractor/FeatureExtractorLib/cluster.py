@@ -1,5 +1,6 @@
 """Pieces of work spread over a Dask cluster."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
@@ -36,27 +37,29 @@ def in_cluster(
     pieces = iter(pieces)
     running: dict[Any, Any] = {}
     with _client(address, jobs) as client:
-        while True:
-            room = max(1, len(client.nthreads())) - len(running)
-            running |= {client.submit(function, piece, pure=False): piece for piece in islice(pieces, room)}
-            if not running:
-                return
-            try:
-                done = wait(list(running), timeout=PATIENCE, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
-                if not client.nthreads():
-                    raise _lost(address) from None
-                continue
-            for future in done:
-                piece = running.pop(future)
+        try:
+            while True:
+                room = max(1, len(client.nthreads())) - len(running)
+                sent = islice(pieces, max(0, room))
+                running |= {client.submit(function, piece, pure=False): piece for piece in sent}
+                if not running:
+                    return
                 try:
-                    answer = future.result()
-                except KilledWorker:
-                    answer = Died("its worker in the cluster died")
-                except (CancelledError, OSError) as error:
-                    raise _lost(address) from error
-                future.release()
-                yield piece, answer
+                    done = wait(list(running), timeout=PATIENCE, return_when="FIRST_COMPLETED").done
+                except TimeoutError:
+                    if not client.nthreads():
+                        raise _lost(address) from None
+                    continue
+                for future in done:
+                    piece = running.pop(future)
+                    try:
+                        answer = future.result()
+                    except KilledWorker:
+                        answer = Died("its worker in the cluster died")
+                    future.release()
+                    yield piece, answer
+        except (CancelledError, OSError) as error:  # the scheduler has gone, and with it all that was running
+            raise _lost(address) from error
 
 
 @contextmanager
@@ -64,7 +67,12 @@ def _client(address: str, jobs: int) -> "Iterator[Client]":
     import dask
     from distributed import Client, LocalCluster
 
+    log = logging.getLogger("distributed")
+    level = log.level
     with ExitStack() as stack:
+        # What matters of it is said in a sentence of ours.
+        stack.callback(log.setLevel, level)
+        log.setLevel(logging.CRITICAL)
         if address == LOCAL:
             stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1}))
             cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None)
