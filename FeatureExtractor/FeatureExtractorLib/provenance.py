@@ -16,6 +16,8 @@ PACKAGES = (
     "torch",
     "torchvision",
     "timm",
+    "pydicom",
+    "highdicom",
     "slicer-core",
 )
 
