@@ -67,12 +67,11 @@ def _client(address: str, jobs: int) -> "Iterator[Client]":
     import dask
     from distributed import Client, LocalCluster
 
-    log = logging.getLogger("distributed")
-    level = log.level
     with ExitStack() as stack:
-        # What matters of it is said in a sentence of ours.
-        stack.callback(log.setLevel, level)
-        log.setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # what matters of their logs is said in a sentence of ours
+            log = logging.getLogger(name)
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL)
         if address == LOCAL:
             stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1}))
             cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None)
