@@ -46,7 +46,6 @@ class Preparation:
         ):
             if value not in known:
                 raise InputError(f"The setting {name} cannot be {value!r}; choose one of {', '.join(known)}.")
-
         if any(length != 0 and not FINEST_MM <= length <= COARSEST_MM for length in self.spacing):
             raise InputError(
                 f"The working grid's spacing cannot be {self.spacing}; choose {FINEST_MM} to {COARSEST_MM:g} mm an "
@@ -54,6 +53,7 @@ class Preparation:
             )
 
 @dataclass(frozen=True)
+
 class PreparedImage:
     """What the engines are given.
 
@@ -86,7 +86,11 @@ def prepare(image: sitk.Image, mask: sitk.Image, settings: Preparation, progress
     whole = _with_handled_intensities(image, settings)
     working_image = resample(whole, settings.spacing)
     working_mask = resample_mask(mask, settings.spacing)
-    check_mask(working_mask, "mask on the working grid")
+    if int(sitk.GetArrayViewFromImage(working_mask).sum()) < 2:
+        raise InputError(
+            "The mask is too small for the grid that the network works on; outline the whole tumour, or train a model "
+            "with a finer grid."
+        )
     progress("resampling", 1.0)
     if settings.region == "volume":
         return PreparedImage(whole, mask, working_image, working_mask, warnings)

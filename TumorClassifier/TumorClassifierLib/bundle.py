@@ -159,8 +159,8 @@ def _check_manifest(manifest: Any, members: Mapping[str, bytes], path: Path) -> 
     if schema != SCHEMA_VERSION:
         raise _rejected(path, f"its format {schema!r} is unknown")
     for name, kind in REQUIRED.items():
-        value: Any = manifest.get(name)
-        if not isinstance(value, kind) or (kind is list and not all(isinstance(item, str) for item in value)):
+        texts = manifest.get(name, ()) if kind is list else ()
+        if not isinstance(manifest.get(name), kind) or not all(isinstance(text, str) for text in texts):
             raise _rejected(path, f"its {MANIFEST} does not say its {name}")
     if not MODEL_NAME.fullmatch(manifest["name"]):
         raise _rejected(path, "its name has other characters than letters, digits, '.', '_' and '-'")

@@ -31,7 +31,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 
 def pairs_of(texts: list[str], option: str) -> list[tuple[str, str]]:
     """NAME=VALUE texts as pairs; raises BadParameter naming the option."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator or not name or not value:

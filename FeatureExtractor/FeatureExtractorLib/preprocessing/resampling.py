@@ -19,6 +19,9 @@ _SPLINE_VOXELS = 4
 # A grid that differs from a whole number of voxels by less than this share of one is that number.
 _GRID_TOLERANCE = 1e-6
 
+# Four gigabytes of float32, more than any image of a patient.
+_MOST_VOXELS = 2**30
+
 
 def resample(image: sitk.Image, spacing_xyz_mm: Sequence[float], interpolator: str = "bspline") -> sitk.Image:
     """The image on a grid of the given spacing (x, y, z in mm; 0 keeps an axis) and the same centre.
@@ -75,7 +78,13 @@ def _grid(image: sitk.Image, spacing_xyz_mm: Sequence[float]) -> Grid:
             f"The spacing {tuple(spacing_xyz_mm)} is not {old.size} lengths in mm; give one an axis, 0 to keep it."
         )
     new = np.where(wanted == 0, old, wanted)
-    size = np.maximum(1, np.ceil(old_size * old / new - _GRID_TOLERANCE)).astype(int)
+    voxels = np.maximum(1, np.ceil(old_size * old / new - _GRID_TOLERANCE))
+    if voxels.prod() > _MOST_VOXELS:
+        raise InputError(
+            f"The image would have {voxels.prod() / 1e9:.3g} billion voxels at the spacing {tuple(new.tolist())} mm; "
+            f"check its own spacing, {image.GetSpacing()} mm, or choose a coarser one."
+        )
+    size = voxels.astype(int)
     first_voxel = (old_size - 1) / 2 - (size - 1) / 2 * new / old
     origin = image.TransformContinuousIndexToPhysicalPoint(first_voxel.tolist())
     return size.tolist(), new.tolist(), origin, image.GetDirection()

@@ -193,6 +193,30 @@ def test_zeros_in_the_background_are_normal_for_n4(case_files, run_cli: Run, tmp
     assert code == 0, err
 
 
+def test_a_clinical_value_that_the_model_does_not_know_is_said_to_be_unused(
+    trained: Path, case_files, run_cli: Run, tmp_path: Path
+) -> None:
+    image, mask = case_files
+    arguments = ["--image", f"T1C={image}", "--mask", mask, "--model", trained, "--out", tmp_path / "out"]
+    code, out, err = run_cli("classify", *arguments, "--clinical", "shoe size=43", "--json")
+    assert code == 0, err
+    (warning,) = [w for w in json.loads(out)["warnings"] if w["code"] == "clinical-value-unused"]
+    assert warning["text"].startswith("shoe size was not used: the model has")
+
+
+def test_an_absurd_spacing_is_a_sentence(trained: Path, case_files, run_cli: Run, tmp_path: Path) -> None:
+    wide = []
+    for path in case_files:
+        image = sitk.ReadImage(str(path))
+        image.SetSpacing((1e5, 1e5, 1e5))
+        wide.append(tmp_path / path.name)
+        sitk.WriteImage(image, str(wide[-1]))
+    arguments = ["--image", f"T1C={wide[0]}", "--mask", wide[1], "--model", trained, "--out", tmp_path / "out"]
+    code, _, err = run_cli("classify", *arguments)
+    assert code == 1 and "billion voxels" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_missing_modality_is_named(trained: Path, case_files, run_cli: Run, tmp_path: Path) -> None:
     image, mask = case_files
     code, _, err = run_cli(

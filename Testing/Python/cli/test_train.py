@@ -76,6 +76,53 @@ def test_a_bad_case_is_left_out_and_named(trained: Path, make_cohort, run_cli: R
     assert "p3_image.nrrd cannot be read" in result["failures"]["p3"]
 
 
+def test_training_names_the_cases_it_left_out_and_judges_the_test_cohort(
+    make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path
+) -> None:
+    manifest = make_cohort(26)
+    rows = list(csv.DictReader(manifest.read_text().splitlines()))
+    with open(manifest, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, [*rows[0], "cohort"])
+        writer.writeheader()
+        writer.writerows({**row, "cohort": "test" if i >= 20 else "train"} for i, row in enumerate(rows))
+    for name in ("p3", "p22"):
+        (manifest.parent / f"{name}_image.nrrd").write_text("broken")
+    out = tmp_path / "m.tcmodel"
+    code, printed, err = run_cli(
+        "train", "dtlr-nomogram", "--manifest", manifest, "--out", out, "--settings", settings_file
+    )
+    assert code == 0, err
+    assert "test cohort, by patient" in printed
+    assert "warning: 1 of 20 cases could not be measured and were left out." in printed
+    assert "warning: 1 of 6 test cases could not be judged." in printed
+    assert [line.split(":")[:2] for line in err.splitlines()] == [["left out", " p3"], ["left out", " p22"]]
+    bundle = read_bundle(out)
+    assert bundle.manifest["cohort"]["patients"] == 19 and bundle.manifest["cohort"]["failures"] == 1
+    assert "p3" not in json.dumps(dict(bundle.manifest)) and "held-back test patients" in bundle.card
+
+
+def test_evaluating_on_the_training_manifest_is_said_to_be_too_good(trained: Path, make_cohort, run_cli: Run) -> None:
+    code, out, err = run_cli("evaluate", trained, "--manifest", make_cohort(16))
+    assert code == 0, err
+    assert "warning: The model was trained on this very manifest" in out
+
+
+def test_places_and_names_that_cannot_be_are_refused_before_training(
+    make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    arguments = ["train", "dtlr-nomogram", "--manifest", make_cohort(4), "--settings", settings_file, "--out"]
+    for out, sentence in (
+        (blocked / "m.tcmodel", "cannot be written"),
+        (tmp_path / "my model.tcmodel", "cannot be called 'my model'"),
+        (tmp_path / "m.zip", "end it in .tcmodel"),
+    ):
+        code, printed, err = run_cli(*arguments, out)
+        assert (code, printed) == (1, "") and sentence in err and err.count("\n") == 1
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -111,7 +158,7 @@ def test_unknown_settings_and_recipes_are_refused(make_cohort, run_cli: Run, tmp
 
 
 @pytest.mark.slow
-def test_real_slices_train_and_classify(data_dir: Path, settings_file: Path, run_cli: Run, tmp_path: Path) -> None:
+def test_real_slices_train(data_dir: Path, settings_file: Path, run_cli: Run, tmp_path: Path) -> None:
     with open(data_dir / "brain_t1c_slices" / "slices.csv", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["small_subset"] == "1" and row["class"] != "pituitary"]
     patients = {

@@ -190,6 +190,7 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
             *({"code": "preparation", "text": text} for text in prepared.warnings),
             *_unlike_training(measures.radiomics, fitted),
             *_missing_values(case, fitted),
+            *_unused_values(case, fitted),
         ],
         "provenance": {
             "inputs": dict(case.hashes) or {"image": sitk.Hash(case.image(settings.modality))},
@@ -231,6 +232,16 @@ def _missing_values(case: Case, fitted: Fitted) -> list[dict[str, str]]:
         for variable in fitted.variables
         if case.clinical.get(variable.name) is None
     ]
+
+
+def _unused_values(case: Case, fitted: Fitted) -> list[dict[str, str]]:
+    """A warning where a value is given that the model has no use for, its name perhaps mistyped."""
+    known = {variable.name for variable in fitted.variables}
+    unused = [name for name, value in case.clinical.items() if value is not None and name not in known]
+    if not unused:
+        return []
+    has = f"has {', '.join(sorted(known))}" if known else "has no clinical variable"
+    return [{"code": "clinical-value-unused", "text": f"{', '.join(unused)} was not used: the model {has}."}]
 
 
 def _or_missing(value: ClinicalValue, missing: float | str) -> float | str:
