@@ -250,6 +250,32 @@ def test_when_all_cases_fail_nothing_is_written(four: Entries, settings: Extract
     assert set(tmp_path.iterdir()) == before
 
 
+def test_the_command_line_says_what_became_of_the_cohort(
+    four: Entries,
+    settings: ExtractionSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from TumorClassifierLib.cli import main
+
+    out = tmp_path / "t.csv"
+    arguments = ["--manifest", four[0].images["T1"].with_name("cohort.csv"), "--out", out, "--engine", "native"]
+    monkeypatch.setattr("sys.argv", list(map(str, ["", "extract", *arguments, "--preset", settings.preset])))
+    interrupted(four, settings, out, 3)
+    sitk.WriteImage(sitk.ReadImage(str(four[1].images["T1"])) + 100.0, str(four[1].images["T1"]))
+    with pytest.raises(SystemExit) as end:
+        main()
+    text, errors = capsys.readouterr()
+    assert not end.value.code, errors
+    assert text.splitlines() == [
+        f"4 rows × {len(read_table(out).names)} features in {out}, 1 of them failed",
+        "2 of the cases had been measured before the last run was stopped",
+        "1 of the cases were measured again, because an input file changed",
+    ]
+    assert errors.startswith("failed: case3: ") and errors.count("\n") == 1
+
+
 def test_a_relative_manifest_is_the_same_cohort(
     four: Entries, settings: ExtractionSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
