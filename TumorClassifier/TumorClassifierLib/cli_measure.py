@@ -78,19 +78,22 @@ def extract(
     if deep and parse_weights(weights).kind == "imagenet":
         # Before the work starts, so that nobody waits for hours to learn that there is no network.
         obtain(backbone_spec(deep).published, deep, offline, lambda text: typer.echo(text, err=True))
-    with progress_bar() as progress:
-        found = extract_cohort(entries, settings, out, jobs=jobs, dask=dask, progress=progress)
+    try:
+        with progress_bar() as progress:
+            found = extract_cohort(entries, settings, out, jobs=jobs, dask=dask, progress=progress)
+    except KeyboardInterrupt:
+        typer.echo("Stopped; finished cases are kept, and the same command goes on from there.", err=True)
+        raise
     if as_json:
         summary = {"file": str(out), "rows": found.rows, "features": found.features, "failed": dict(found.failures)}
         typer.echo(json.dumps({**summary, "kept": found.kept, "again": dict(found.again)}, indent=1))
         return
-    typer.echo(f"{found.rows} rows × {found.features} features in {out}")
+    failed = f", {len(found.failures)} of them failed" if found.failures else ""
+    typer.echo(f"{found.rows} rows × {found.features} features in {out}{failed}")
     if found.kept:
         typer.echo(f"{found.kept} of the cases had been measured before the last run was stopped")
     for why, cases in found.again.items():
         typer.echo(f"{cases} of the cases were measured again, because {why}")
-    if found.failures:
-        typer.echo(f"{len(found.failures)} failed:", err=True)
     for case, error in found.failures.items():
         typer.echo(f"failed: {case}: {error}", err=True)
 
