@@ -5,13 +5,15 @@ volume of one axial slice.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from .case import Case, ClinicalValue, make_case
+from .alignment import Alignment, align
+from .case import Case, ClinicalValue, check_masks_have_images, make_case
 from .dicom import read_series
 from .dicom_masks import kind_of, read_dicom_mask, segments_of_dicom
 from .dicom_series import is_dicom, split_series
@@ -24,6 +26,9 @@ SLICE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 # A header may promise more than the machine can hold: refuse before memory is asked for.
 LARGEST_VOLUME_BYTES = 8 << 30
+MOST_INFLATED = 1100  # gzip cannot pack a byte into less than 1/1032
+LONGEST_AXIS = 1.01  # direction cosines, with room for a file's rounding
+DETACHED_SUFFIXES = (".nhdr", ".mhd")  # their voxels are in another file
 
 
 # A mask with more label values than this is an image that was named by mistake.
@@ -93,18 +98,36 @@ def read_case(
     label: str | None = None,
     cohort: str = "",
     slice_spacing: Sequence[float] | None = None,
+    masks: Mapping[str, Path] | None = None,
+    alignment: Alignment | None = None,
 ) -> Case:
-    """Read one case from its files; raises InputError and GeometryError as the parts do."""
+    """Read one case from its files; raises InputError and GeometryError as the parts do.
+
+    masks: of modalities on which the tumour was outlined by itself; such images may have grids of their own.
+    alignment: how images of different grids come onto one; by default they must share it.
+    """
+    masks, alignment = masks or {}, alignment or Alignment()
+    check_masks_have_images(masks, images, case_id)
     read = {name: read_image(path, slice_spacing) for name, path in images.items()}
     hashes = {name: sha256_of_input(path) for name, path in images.items()}
     read_mask_image = None
     if mask is not None:
-        read_mask_image = read_mask(mask, segment, slice_spacing, reference=next(iter(read.values()), None))
+        outlined = read.get(alignment.reference, next(iter(read.values()), None))
+        read_mask_image = read_mask(mask, segment, slice_spacing, reference=outlined)
         hashes["mask"] = sha256_of_input(mask)
+    own = {name: read_mask(path, segment, slice_spacing, reference=read[name]) for name, path in masks.items()}
+    hashes |= {f"mask_{name}": sha256_of_input(path) for name, path in masks.items()}
+    transforms: Mapping[str, sitk.Transform] = {}
+    if alignment.wanted:
+        aligned = align(read, read_mask_image, own, alignment, case_id or "case")
+        read, read_mask_image, own = dict(aligned.images), aligned.mask, dict(aligned.masks)
+        transforms = aligned.transforms
     return make_case(
         case_id or "case",
         read,
         read_mask_image,
+        masks=own,
+        transforms=transforms,
         patient_id=patient_id,
         clinical=clinical,
         label=label,
@@ -128,11 +151,14 @@ def _read(path: Path, slice_spacing: Sequence[float] | None) -> sitk.Image:
         raise InputError(
             f"{path} is of a kind that cannot be read here; convert it to one of {known}, or name a DICOM folder."
         )
+    if suffix in (".mha", ".mhd"):
+        _check_meta_header(path)
     try:
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
         _check_promised_size(path, reader)
+        _check_axes(path, reader)
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError(f"{path} cannot be read as {suffix} ({_reason(error)}); check or export it again.") from error
@@ -169,6 +195,29 @@ def _check_promised_size(path: Path, reader: sitk.ImageFileReader) -> None:
             f"{path} claims to hold {promised / (1 << 30):.0f} GB, more than the {LARGEST_VOLUME_BYTES >> 30} GB "
             "that are read at once; crop or resample it first."
         )
+    # ITK would wait for, or make up, what a damaged header promises and the file cannot hold.
+    self_contained = path.suffix.lower() not in DETACHED_SUFFIXES + SLICE_SUFFIXES
+    if self_contained and promised > MOST_INFLATED * path.stat().st_size:
+        raise InputError(
+            f"{path} claims to hold {promised / (1 << 20):.1f} MB but has {path.stat().st_size} bytes, too few even "
+            "compressed; copy or export it again."
+        )
+
+
+def _check_meta_header(path: Path) -> None:
+    """ITK crashes on a MetaImage of very many dimensions."""
+    with open(path, "rb") as stream:
+        header = stream.read(4096)
+    for value in re.findall(rb"NDims\s*=\s*(\S*)", header):
+        if value not in (b"2", b"3", b"4"):
+            given = value.decode(errors="replace")[:20]
+            raise InputError(f"{path} claims to have {given!r} dimensions; export a volume of three.")
+
+
+def _check_axes(path: Path, reader: sitk.ImageFileReader) -> None:
+    """ITK never returns from inverting axes of absurd length."""
+    if not np.abs(reader.GetDirection()).max() <= LONGEST_AXIS or not np.isfinite(reader.GetOrigin()).all():
+        raise InputError(f"{path} has axes or an origin that no image has; check its header, or export it again.")
 
 
 def _bytes_per_value(pixel_id: int) -> int:

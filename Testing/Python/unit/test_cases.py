@@ -128,6 +128,8 @@ def test_files_that_are_no_images_are_refused(tmp_path: Path, mask: sitk.Image) 
     promise.write_bytes(
         b"NRRD0004\ntype: double\ndimension: 3\nsizes: 2000 2000 2000\nencoding: raw\nendian: little\n\n" + b"0" * 99
     )
+    short = tmp_path / "short.nrrd"
+    short.write_bytes(promise.read_bytes().replace(b"2000 2000 2000", b"200 200 200"))
     nan = tmp_path / "nan.nrrd"
     sitk.WriteImage(image_of(np.full((6, 8, 9), np.nan, dtype=np.float32)), str(nan))
     for path, sentence in {
@@ -136,6 +138,7 @@ def test_files_that_are_no_images_are_refused(tmp_path: Path, mask: sitk.Image) 
         text: "cannot be read as .nrrd",
         cut: "cannot be read as .nrrd",
         promise: "60 GB",
+        short: "too few even compressed",
         Path(__file__): "of a kind that cannot be read",
     }.items():
         with pytest.raises(InputError, match=sentence):
