@@ -77,7 +77,7 @@ def train(
         "classes": list(classes),
         "positive": classes[1],
         "modalities": [settings.modality],
-        "settings": plain(settings),
+        "settings": _without_folders(settings),
         "radiomics": measured.radiomics.to_dict(),
         "engine": get_engine(settings.engine).name,
         "clinical": [variable.to_json() for variable in fitted.variables],
@@ -269,6 +269,18 @@ def _check_one_class_a_patient(entries: Sequence[CaseEntry]) -> None:
             raise InputError(
                 f"Patient {entry.patient_id} has cases of both classes; correct the labels or the patient identifiers."
             )
+
+
+def _without_folders(settings: Any) -> dict[str, Any]:
+    """Settings as a bundle keeps them: files by name and hash, for folders name people and differ between computers."""
+    values = plain(settings)
+    weights = parse_weights(settings.weights)
+    if weights.kind == "file":
+        values["weights"] = f"file:{Path(weights.value).name}#{weights.sha256}"
+    for name in ("radiomics", "stable_features"):
+        if values.get(name):
+            values[name] = Path(values[name]).name
+    return values
 
 
 def _summary(cohort: MeasuredCohort, manifest_sha256: str) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from FeatureExtractorLib.errors import InputError
+from FeatureExtractorLib.files import sha256_of_bytes
 from FeatureExtractorLib.manifest import read_manifest
 from FeatureExtractorLib.preparation import Preparation
 from TumorClassifierLib import training
 from TumorClassifierLib.measures import CaseMeasures, Measures
 from TumorClassifierLib.networks.training import TrainingSettings
 from TumorClassifierLib.recipes.dtlr_model import Settings
+from TumorClassifierLib.settings import plain
 from TumorClassifierLib.training import cross_validate, judge, train
 
 CLASSES = ("low", "high")
@@ -72,6 +74,16 @@ def test_a_feature_that_one_case_lacks_is_dropped_for_all() -> None:
     assert [dict(c.first.radiomics) for c in kept] == [{"y": 0.0}, {"y": 1.0}, {"y": 2.0}]
     assert warnings == ("1 of 2 radiomics features are not finite in every case.",)
     assert training._finite_in_every_case(cases[:1]) == ((cases[0],), ())
+
+
+def test_a_model_does_not_say_in_which_folders_it_was_made(tmp_path: Path) -> None:
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"weights")
+    settings = Settings(weights=f"file:{weights}", radiomics=str(tmp_path / "my.yaml"))
+    kept = training._without_folders(settings)
+    assert kept["weights"] == f"file:w.pth#{sha256_of_bytes(b'weights')}" and kept["radiomics"] == "my.yaml"
+    assert str(tmp_path) not in str(kept)
+    assert training._without_folders(Settings()) == plain(Settings())
 
 
 @pytest.mark.parametrize(
