@@ -272,7 +272,7 @@ def _check_one_class_a_patient(entries: Sequence[CaseEntry]) -> None:
 
 
 def _without_folders(settings: Any) -> dict[str, Any]:
-    """Settings as a bundle keeps them: files by name and hash, for folders name people and differ between computers."""
+    """Settings as a bundle keeps them: files by name, for folders name people and differ by computer."""
     values = plain(settings)
     weights = parse_weights(settings.weights)
     if weights.kind == "file":
