@@ -20,8 +20,11 @@ GEOMETRY_TOLERANCE = 1e-3
 class Case:
     """One patient visit; build it with `make_case`, which checks it.
 
-    images: by modality, the first is the reference; all share one voxel grid with the mask.
+    images: by modality, the first is the reference; all share one voxel grid with the mask, those with a mask of
+    their own excepted.
     mask: uint8, 1 inside the tumour; None where a recipe needs none.
+    masks: of modalities on which the tumour was outlined by itself.
+    transforms: of images that were registered, from the reference's points to those of the image as it was read.
     hashes: SHA-256 of each input file, by modality and "mask".
     """
 
@@ -34,6 +37,8 @@ class Case:
     segment: str = ""
     cohort: str = ""
     hashes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    masks: Mapping[str, sitk.Image] = field(default_factory=lambda: MappingProxyType({}))
+    transforms: Mapping[str, sitk.Transform] = field(default_factory=lambda: MappingProxyType({}))
 
     def image(self, modality: str) -> sitk.Image:
         """The image of one modality; raises InputError naming the ones there are."""
@@ -42,11 +47,12 @@ class Case:
             raise InputError(f"Case {self.case_id} has no {modality} image (it has: {have}); add one.")
         return self.images[modality]
 
-    def required_mask(self) -> sitk.Image:
-        """The mask; raises InputError where the case has none."""
-        if self.mask is None:
+    def required_mask(self, modality: str = "") -> sitk.Image:
+        """The mask, a modality's own where it has one; raises InputError where the case has none."""
+        mask = self.masks.get(modality, self.mask)
+        if mask is None:
             raise InputError(f"Case {self.case_id} has no tumour mask; outline the tumour or name a mask file.")
-        return self.mask
+        return mask
 
 
 def make_case(
@@ -60,20 +66,31 @@ def make_case(
     segment: str = "",
     cohort: str = "",
     hashes: Mapping[str, str] | None = None,
+    masks: Mapping[str, sitk.Image] | None = None,
+    transforms: Mapping[str, sitk.Transform] | None = None,
 ) -> Case:
-    """A checked case.
+    """A checked case; without a common mask, the reference's own or the only one there is serves all modalities.
 
     Raises InputError when there is no image, an image has no signal or the mask is empty, has one voxel, or is
     not uint8 0/1; GeometryError when grids differ.
     """
     if not images:
         raise InputError(f"Case {case_id} has no image; give at least one.")
-    reference_name, reference = next(iter(images.items()))
     for name, image in images.items():
         check_image(image, f"{name} image of case {case_id}")
-        check_same_geometry(reference, image, f"{reference_name} image", f"{name} image", case_id)
+    own = dict(masks or {})
+    check_masks_have_images(own, images, case_id)
+    for name, own_mask in own.items():
+        check_same_geometry(images[name], own_mask, f"{name} image", f"mask of {name}", case_id)
+        check_mask(own_mask, f"mask of {name} of case {case_id}")
+    if mask is None and own:
+        mask = own.get(next(iter(images)), next(iter(own.values())) if len(own) == 1 else None)
+    sharing = [(name, image) for name, image in images.items() if name not in own]
+    for name, image in sharing[1:]:
+        check_same_geometry(sharing[0][1], image, f"{sharing[0][0]} image", f"{name} image", case_id)
     if mask is not None:
-        check_same_geometry(reference, mask, f"{reference_name} image", "mask", case_id)
+        if sharing:
+            check_same_geometry(sharing[0][1], mask, f"{sharing[0][0]} image", "mask", case_id)
         check_mask(mask, f"mask of case {case_id}")
     return Case(
         case_id=case_id,
@@ -85,7 +102,16 @@ def make_case(
         segment=segment,
         cohort=cohort,
         hashes=MappingProxyType(dict(hashes or {})),
+        masks=MappingProxyType(own),
+        transforms=MappingProxyType(dict(transforms or {})),
     )
+
+
+def check_masks_have_images(masks: Mapping[str, object], images: Mapping[str, object], case_id: str) -> None:
+    """Raises InputError when a modality has a mask but no image."""
+    for name in masks:
+        if name not in images:
+            raise InputError(f"Case {case_id} has a mask of {name} but no {name} image; name both alike.")
 
 
 def check_image(image: sitk.Image, name: str) -> None:
@@ -124,18 +150,29 @@ def check_same_geometry(a: sitk.Image, b: sitk.Image, a_name: str, b_name: str, 
             f"The {a_name} and the {b_name} of case {case_id} differ in size ({_by(a.GetSize())} and "
             f"{_by(b.GetSize())} voxels); resample the {b_name} to the {a_name}'s grid."
         )
-    allowed = GEOMETRY_TOLERANCE * max(a.GetSpacing())
-    corners = [[i * (n - 1) for i, n in zip(corner, a.GetSize(), strict=True)] for corner in np.ndindex(2, 2, 2)]
-    # ITK converts index to point in double precision, so the corners carry spacing, origin and direction at once.
-    apart = max(
-        np.abs(np.subtract(a.TransformIndexToPhysicalPoint(corner), b.TransformIndexToPhysicalPoint(corner))).max()
-        for corner in corners
-    )
-    if apart > allowed:
+    apart = _corners_apart(a, b)
+    if apart > GEOMETRY_TOLERANCE * max(a.GetSpacing()):
         raise GeometryError(
             f"The {a_name} and the {b_name} of case {case_id} lie up to {apart:.3g} mm apart in space; resample the "
             f"{b_name} to the {a_name}'s grid."
         )
+
+
+def same_geometry(a: sitk.Image, b: sitk.Image) -> bool:
+    """Whether both images share one voxel grid, as `check_same_geometry` compares them."""
+    return a.GetSize() == b.GetSize() and _corners_apart(a, b) <= GEOMETRY_TOLERANCE * max(a.GetSpacing())
+
+
+def _corners_apart(a: sitk.Image, b: sitk.Image) -> float:
+    """The largest distance (mm, along an axis) between corresponding corners of two grids of one size.
+
+    ITK converts index to point in double precision, so the corners carry spacing, origin and direction at once.
+    """
+    corners = [[i * (n - 1) for i, n in zip(corner, a.GetSize(), strict=True)] for corner in np.ndindex(2, 2, 2)]
+    return max(
+        float(np.abs(np.subtract(*(image.TransformIndexToPhysicalPoint(corner) for image in (a, b)))).max())
+        for corner in corners
+    )
 
 
 def _by(size: tuple[int, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk
 
+from .alignment import Alignment
 from .case import Case
 from .deep.backbones import backbone_spec
 from .deep.inputs import SliceSettings, chosen_slice, slice_input
@@ -22,6 +23,7 @@ from .radiomics.engine import RadiomicsEngine, get_engine
 from .radiomics.presets import RadiomicsSettings, load_settings
 from .table import FeatureRow, FeatureTable, table_of
 from .threads import one_thread
+from .transforms import write_transforms
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +34,8 @@ class ExtractionSettings:
     """What `extract_features` measures.
 
     preset: a radiomics preset's name or a PyRadiomics settings file. engine: "auto", "pyradiomics" or "native".
-    n4: "none", "itk" or "fast". backbone: a CNN for pooled features of one axial slice, or none. weights: "imagenet",
+    n4, intensity: as `Preparation`. alignment: how modalities come onto one grid; transforms: a folder that gets what
+    registration found, or none. backbone: a CNN for pooled features of one axial slice, or none. weights: "imagenet",
     "file:PATH[#sha256]" or "seed:N". crop: what the CNN sees; its size becomes the CNN's own. device: "auto", "cpu",
     "cuda" or "mps".
     """
@@ -40,12 +43,16 @@ class ExtractionSettings:
     preset: str = "original"
     engine: str = "auto"
     n4: str = "none"
+    intensity: str = "none"
+    alignment: Alignment = Alignment()
+    transforms: str = ""
     backbone: str = ""
     weights: str = "imagenet"
     crop: SliceSettings = SliceSettings()
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        Preparation(n4=self.n4, intensity=self.intensity)  # refuses what it does not know
         if self.backbone:
             object.__setattr__(self, "crop", replace(self.crop, size=backbone_spec(self.backbone).input_size))
 
@@ -115,7 +122,10 @@ def _row(entry: CaseEntry, plan: Plan) -> FeatureRow:
     network = _network(plan.settings.backbone, plan.settings.weights, plan.settings.device)
     try:
         with one_thread():
-            features = case_features(entry.read(), plan.settings, plan.radiomics, engine, network)
+            case = entry.read(alignment=plan.settings.alignment)
+            if plan.settings.transforms:
+                write_transforms(case, Path(plan.settings.transforms))
+            features = case_features(case, plan.settings, plan.radiomics, engine, network)
         return FeatureRow(entry.case_id, entry.segment, features)
     except InputError as error:
         return FeatureRow(entry.case_id, entry.segment, error=str(error))
@@ -123,7 +133,8 @@ def _row(entry: CaseEntry, plan: Plan) -> FeatureRow:
 
 def input_hashes(entry: CaseEntry) -> dict[str, str]:
     """SHA-256 of the files that are measured, by modality and "mask"; those that cannot be read are left out."""
-    files = {**entry.images, **({"mask": entry.mask} if entry.mask else {})}
+    masks = {f"mask_{name}": path for name, path in entry.masks.items()}
+    files = {**entry.images, **({"mask": entry.mask} if entry.mask else {}), **masks}
     return {name: digest for name, path in files.items() if (digest := sha256_of_input(path))}
 
 
@@ -150,7 +161,8 @@ def case_features(
     """The features of one case from each of its modalities, float64; raises InputError as the engine does."""
     features: dict[str, float] = {}
     for modality, image in case.images.items():
-        prepared = prepare(image, case.required_mask(), Preparation(n4=settings.n4))
+        preparation = Preparation(n4=settings.n4, intensity=settings.intensity)
+        prepared = prepare(image, case.required_mask(modality), preparation)
         measured = engine.extract(prepared.image, prepared.mask, radiomics)
         features |= {f"{modality}.{name}": value for name, value in measured.items()}
         if network is not None:

@@ -1,8 +1,8 @@
 """The cohort manifest: a CSV file with one row a case.
 
 Columns: `case_id` (unique), `patient_id` (default: the case), `image_<MODALITY>` one or more (for a DICOM series its
-folder, or FOLDER#SERIES), `mask`, `segment` (a name or number; `*` measures each by itself), `label`, `cohort`; every
-other column is a clinical variable. Paths are relative to the manifest.
+folder, or FOLDER#SERIES), `mask`, `mask_<MODALITY>` (drawn on that image), `segment` (a name or number; `*` measures
+each by itself), `label`, `cohort`; every other column is a clinical variable. Paths are relative to the manifest.
 """
 
 import csv
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from .alignment import Alignment
 from .case import Case, ClinicalValue
 from .errors import InputError
 from .files import sha256_of_file
@@ -36,30 +37,38 @@ class CaseEntry:
     label: str | None = None
     cohort: str = ""
     clinical: Mapping[str, ClinicalValue] = field(default_factory=lambda: MappingProxyType({}))
+    masks: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
 
-    def read(self, slice_spacing: Sequence[float] | None = None) -> Case:
+    def read(self, slice_spacing: Sequence[float] | None = None, alignment: Alignment | None = None) -> Case:
         """Read the case; raises InputError and GeometryError as `read_case`."""
-        return self._read(self.mask, slice_spacing)
+        return self._read(self.mask, slice_spacing, self.masks, alignment)
 
     def read_second_reader(self, slice_spacing: Sequence[float] | None = None) -> Case:
         """Read the case with the second reader's mask; raises InputError where there is none."""
         if self.second_reader_mask is None:
             raise InputError(f"Case {self.case_id} has no second reader's mask; name one in mask_second_reader.")
-        return self._read(self.second_reader_mask, slice_spacing)
+        return self._read(self.second_reader_mask, slice_spacing, {}, None)
 
     def each_segment(self) -> "tuple[CaseEntry, ...]":
         """The case once for every segment of its mask where `segment` is "*", otherwise as it is.
 
         Raises InputError when the mask cannot be read or has no segment.
         """
-        if self.segment != EACH or self.mask is None:
+        mask = self.mask or next(iter(self.masks.values()), None)
+        if self.segment != EACH or mask is None:
             return (self,)
-        segments = segments_of(self.mask)
+        segments = segments_of(mask)
         if not segments:
-            raise InputError(f"The mask {self.mask} holds nothing but background; outline the tumour first.")
+            raise InputError(f"The mask {mask} holds nothing but background; outline the tumour first.")
         return tuple(replace(self, segment=key) for key in keys_of(segments))
 
-    def _read(self, mask: Path | None, slice_spacing: Sequence[float] | None) -> Case:
+    def _read(
+        self,
+        mask: Path | None,
+        slice_spacing: Sequence[float] | None,
+        masks: Mapping[str, Path],
+        alignment: Alignment | None,
+    ) -> Case:
         return read_case(
             self.images,
             mask,
@@ -70,6 +79,8 @@ class CaseEntry:
             label=self.label,
             cohort=self.cohort,
             slice_spacing=slice_spacing,
+            masks=masks,
+            alignment=alignment,
         )
 
 
@@ -114,10 +125,14 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(
             f"{path} has no case_id or no image_<MODALITY> column; see the manifest's format in the README."
         )
-    clinical_columns = [name for name in columns if name not in OWN_COLUMNS and name not in image_columns]
+    mask_columns = [name for name in columns if re.fullmatch(r"mask_\w+", name) and name not in OWN_COLUMNS]
+    _check_mask_columns(mask_columns, image_columns, path)
+    own_columns = {*OWN_COLUMNS, *image_columns, *mask_columns}
+    clinical_columns = [name for name in columns if name not in own_columns]
     numeric = tuple(name for name in clinical_columns if _is_numeric([row[name] for row in rows]))
     entries = tuple(
-        _entry(row, path, number, image_columns, clinical_columns, numeric) for number, row in enumerate(rows, start=2)
+        _entry(row, path, number, image_columns, mask_columns, clinical_columns, numeric)
+        for number, row in enumerate(rows, start=2)
     )
     if not entries:
         raise InputError(f"{path} has a header but no case; add one row a case.")
@@ -157,6 +172,7 @@ def _entry(
     path: Path,
     line: int,
     image_columns: Sequence[str],
+    mask_columns: Sequence[str],
     clinical_columns: Sequence[str],
     numeric: Sequence[str],
 ) -> CaseEntry:
@@ -175,12 +191,22 @@ def _entry(
         patient_id=row.get("patient_id", "") or case_id,
         images=MappingProxyType(images),
         mask=path.parent / row["mask"] if row.get("mask") else None,
+        masks=MappingProxyType(
+            {name.removeprefix("mask_"): path.parent / row[name] for name in mask_columns if row[name]}
+        ),
         second_reader_mask=path.parent / second if second else None,
         segment=row.get("segment", ""),
         label=row.get("label", "") or None,
         cohort=cohort,
         clinical=MappingProxyType({name: _clinical_value(row[name], name in numeric) for name in clinical_columns}),
     )
+
+
+def _check_mask_columns(masks: Sequence[str], images: Sequence[str], path: Path) -> None:
+    for name in masks:
+        image = name.replace("mask_", "image_", 1)
+        if image not in images:
+            raise InputError(f"{path} has the column {name} but no {image}; name both after one modality.")
 
 
 def _clinical_value(text: str, numeric: bool) -> ClinicalValue:

@@ -12,14 +12,14 @@ import SimpleITK as sitk
 
 from .case import check_mask
 from .errors import InputError
-from .preprocessing.intensity import rescale_percentiles
+from .preprocessing.intensity import foreground, peak_scale, rescale_percentiles, z_score
 from .preprocessing.n4 import correct_bias_field
 from .preprocessing.resampling import orient, resample, resample_mask
 from .progress import Progress, silent
 from .regions import maximum_area_slice
 
 N4_METHODS = ("none", "itk", "fast")
-INTENSITIES = ("none", "percentiles")
+INTENSITIES = ("none", "percentiles", "z-score", "peak")
 REGIONS = ("volume", "slice")
 FINEST_MM, COARSEST_MM = 0.1, 50.0  # a head at 0.1 mm is as much as any memory holds
 
@@ -28,8 +28,9 @@ FINEST_MM, COARSEST_MM = 0.1, 50.0  # a head at 0.1 mm is as much as any memory 
 class Preparation:
     """How images are made comparable before anything is measured.
 
-    n4: "none", "itk", or "fast" (the same algorithm, separable). intensity: "none", or "percentiles" (0.5th to
-    99.5th percentile of the head to 0–1000). region: "volume", or "slice" for models that know the tumour's
+    n4: "none", "itk", or "fast" (the same algorithm, separable). intensity: "none", "percentiles" (0.5th to 99.5th
+    percentile of the head to 0–1000), "z-score" (of the head, times 100, so that bin widths keep their usual size) or
+    "peak" (the commonest tissue of the head to 500). region: "volume", or "slice" for models that know the tumour's
     maximum-area axial slice only. spacing: mm of the network's working grid, x, y, z; 0 keeps an axis.
     """
 
@@ -52,8 +53,8 @@ class Preparation:
                 "axis, or 0 to keep it."
             )
 
-@dataclass(frozen=True)
 
+@dataclass(frozen=True)
 class PreparedImage:
     """What the engines are given.
 
@@ -103,7 +104,13 @@ def prepare(image: sitk.Image, mask: sitk.Image, settings: Preparation, progress
 
 
 def _with_handled_intensities(image: sitk.Image, settings: Preparation) -> sitk.Image:
-    return rescale_percentiles(image) if settings.intensity == "percentiles" else image
+    if settings.intensity == "percentiles":
+        return rescale_percentiles(image)
+    if settings.intensity == "z-score":
+        return z_score(image, foreground(image)) * 100.0
+    if settings.intensity == "peak":
+        return peak_scale(image)
+    return image
 
 
 def _check_not_negative(image: sitk.Image, mask: sitk.Image) -> None:

@@ -15,7 +15,6 @@ from .files import atomic_path
 from .manifest import CaseEntry
 from .mask_agreement import MaskAgreement, mask_agreement
 from .progress import Progress, silent
-from .reading import read_mask
 from .table import FeatureTable
 
 Key = tuple[str, str]
@@ -79,13 +78,14 @@ def compare_readers(
     return compare_tables(first, second, form)
 
 
-def compare_masks(entries: Sequence[CaseEntry]) -> tuple[dict[str, MaskAgreement], dict[str, str]]:
-    """Overlap and distances of both readers' masks by case, and the reasons why others have none."""
+def compare_masks(entries: Sequence[CaseEntry]) -> tuple[dict[Key, MaskAgreement], dict[str, str]]:
+    """Overlap and distances of both readers' masks by case and segment, and the reasons why others have none."""
     found, failed = {}, {}
     for entry in twice_outlined(entries):
         try:
-            masks = [read_mask(path, entry.segment) for path in (entry.mask, entry.second_reader_mask) if path]
-            found[entry.case_id] = mask_agreement(masks[0], masks[1], entry.case_id)
+            for one in entry.each_segment():
+                masks = (one.read().required_mask(), one.read_second_reader().required_mask())
+                found[one.case_id, one.segment] = mask_agreement(*masks, one.case_id)
         except InputError as error:
             failed[entry.case_id] = str(error)
     return found, failed
@@ -113,12 +113,12 @@ def write_agreement(found: ReaderAgreement, threshold: float, path: Path) -> Non
             writer.writerow([name, *map(_number, numbers), int(name in stable)])
 
 
-def write_mask_agreement(found: Mapping[str, MaskAgreement], path: Path) -> None:
-    """Write a CSV file of Dice and Hausdorff distances (mm), a row a case."""
+def write_mask_agreement(found: Mapping[Key, MaskAgreement], path: Path) -> None:
+    """Write a CSV file of Dice and Hausdorff distances (mm), a row a case and segment."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["case_id", "dice", "hausdorff_mm", "hausdorff_95_mm"])
-        writer.writerows([case, *map(_number, asdict(masks).values())] for case, masks in found.items())
+        writer.writerow(["case_id", "segment", "dice", "hausdorff_mm", "hausdorff_95_mm"])
+        writer.writerows([*key, *map(_number, asdict(masks).values())] for key, masks in found.items())
 
 
 def _rows(table: FeatureTable, which: str) -> dict[Key, int]:
@@ -156,7 +156,7 @@ def _left_out(first: FeatureTable, second: FeatureTable, keys: Sequence[Key]) ->
 
 
 def _by_second_reader(entry: CaseEntry) -> CaseEntry:
-    return replace(entry, mask=entry.second_reader_mask)
+    return replace(entry, mask=entry.second_reader_mask, masks={})
 
 
 def _text(key: Key) -> str:

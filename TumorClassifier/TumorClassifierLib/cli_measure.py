@@ -22,6 +22,9 @@ PresetOption = Annotated[
 ]
 EngineOption = Annotated[str, typer.Option("--engine", help="auto, pyradiomics or native.")]
 N4Option = Annotated[str, typer.Option("--n4", help="Bias field correction: none, itk or fast.")]
+IntensityOption = Annotated[
+    str, typer.Option("--intensity", help="Intensity normalisation: none, percentiles, z-score or peak.")
+]
 
 
 def extract(
@@ -35,6 +38,13 @@ def extract(
     preset: PresetOption = "original",
     engine: EngineOption = "auto",
     n4: N4Option = "none",
+    intensity: IntensityOption = "none",
+    register: Annotated[
+        str, typer.Option("--register", help="Lay modalities over the reference: none, rigid or affine.")
+    ] = "none",
+    reference: Annotated[
+        str, typer.Option("--reference", metavar="MODALITY", help="Reslice to this one's grid; default: the first's.")
+    ] = "",
     deep: Annotated[str, typer.Option("--deep", help=f"Also pooled features of a CNN: {', '.join(BACKBONES)}.")] = "",
     weights: Annotated[str, typer.Option("--weights", help="imagenet, file:PATH[#sha256] or seed:N.")] = "imagenet",
     view: Annotated[str, typer.Option("--view", help=f"What the CNN sees: {', '.join(VIEWS)}.")] = VIEWS[0],
@@ -49,12 +59,14 @@ def extract(
 ) -> None:
     """Extract features of one case or of a cohort into a table.
 
+    With --register the transforms are written into the folder FILE-transforms, as .tfm files that Slicer reads.
     Finished cases are kept in FILE.work until the table is written: the same command goes on where it was stopped.
 
     Example: tumorclassifier extract --image T1C=t1c.nrrd --mask tumour.nrrd --preset dtlr --out features.csv
 
     Example: tumorclassifier extract --manifest cohort.csv --preset dtlr --n4 fast --out features.parquet --jobs 4
     """
+    from FeatureExtractorLib.alignment import Alignment
     from FeatureExtractorLib.cohort import extract_cohort
     from FeatureExtractorLib.extraction import ExtractionSettings
     from FeatureExtractorLib.manifest import CaseEntry, read_manifest
@@ -70,6 +82,9 @@ def extract(
         preset=preset,
         engine=engine,
         n4=n4,
+        intensity=intensity,
+        alignment=Alignment(register, reference),
+        transforms=str(out.with_name(f"{out.stem}-transforms").absolute()) if register != "none" else "",
         backbone=deep,
         weights=weights,
         crop=SliceSettings(view=view, colour=colour),
@@ -114,6 +129,7 @@ def agree(
     preset: PresetOption = "original",
     engine: EngineOption = "auto",
     n4: N4Option = "none",
+    intensity: IntensityOption = "none",
     as_json: JsonOption = False,
 ) -> None:
     """Compare two readers: the ICC of every feature with its 95 % interval, and overlap and distance of their masks.
@@ -144,7 +160,7 @@ def agree(
     if first is not None and second is not None:
         found = compare_tables(read_table(first), read_table(second), form)
     else:
-        settings = ExtractionSettings(preset=preset, engine=engine, n4=n4)
+        settings = ExtractionSettings(preset=preset, engine=engine, n4=n4, intensity=intensity)
         with progress_bar() as progress:
             found = compare_readers(entries, settings, form, progress)
     stable, failures = out.with_name(f"{out.stem}-stable.json"), dict(found.left_out)

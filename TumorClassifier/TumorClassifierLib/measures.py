@@ -69,7 +69,8 @@ def measure(
     case: Case, settings: MeasureSettings, engine: RadiomicsEngine, progress: Progress = silent
 ) -> tuple[PreparedImage, Measures]:
     """Prepare a case's image and measure its tumour; raises InputError as preparation and engine do."""
-    prepared = prepare(case.image(settings.modality), case.required_mask(), settings.preparation, progress)
+    image, mask = case.image(settings.modality), case.required_mask(settings.modality)
+    prepared = prepare(image, mask, settings.preparation, progress)
     progress("radiomics", 0.0)
     radiomics = engine.extract(prepared.image, prepared.mask, settings.radiomics)
     progress("radiomics", 1.0)
@@ -137,7 +138,8 @@ def _cached(
 
 def _key(entry: CaseEntry, mask: Path | None, settings: MeasureSettings, engine: RadiomicsEngine) -> str:
     """A hash of everything that the numbers depend on; a missing file is reported by reading, not here."""
-    files = [path for path in (entry.images.get(settings.modality), mask) if path is not None]
+    named = (entry.images.get(settings.modality), mask, *entry.masks.values())
+    files = [path for path in named if path is not None]
     parts: list[Any] = [
         repr(settings),
         engine.name,

@@ -42,17 +42,22 @@ def resample_mask(mask: sitk.Image, spacing_xyz_mm: Sequence[float]) -> sitk.Ima
 
 
 def to_geometry_of(
-    image: sitk.Image, reference: sitk.Image, interpolator: str = "linear", outside: float = 0.0
+    image: sitk.Image,
+    reference: sitk.Image,
+    interpolator: str = "linear",
+    outside: float = 0.0,
+    transform: sitk.Transform | None = None,
 ) -> sitk.Image:
     """The image on the reference's voxel grid, `outside` where the image does not reach.
 
+    transform: from the reference's points to the image's (LPS, mm), as registration finds it; none by default.
     interpolator: as `resample`; "nearest" keeps the pixel type, the others return float32 (float64 when given it).
     Raises InputError on an unknown interpolator.
     """
     chosen = _known(interpolator)
     values = image if interpolator == "nearest" else sitk.Cast(image, _real_type(image))
     grid = (reference.GetSize(), reference.GetSpacing(), reference.GetOrigin(), reference.GetDirection())
-    return _to_grid(values, grid, chosen, outside, extend=False)
+    return _to_grid(values, grid, chosen, outside, extend=False, transform=transform)
 
 
 def orient(image: sitk.Image, axes: str = "LPS") -> sitk.Image:
@@ -90,7 +95,14 @@ def _grid(image: sitk.Image, spacing_xyz_mm: Sequence[float]) -> Grid:
     return size.tolist(), new.tolist(), origin, image.GetDirection()
 
 
-def _to_grid(image: sitk.Image, grid: Grid, interpolator: int, outside: float, extend: bool) -> sitk.Image:
+def _to_grid(
+    image: sitk.Image,
+    grid: Grid,
+    interpolator: int,
+    outside: float,
+    extend: bool,
+    transform: sitk.Transform | None = None,
+) -> sitk.Image:
     if interpolator == sitk.sitkBSpline:
         image = _thick_enough(image)
     size, spacing, origin, direction = grid
@@ -102,6 +114,8 @@ def _to_grid(image: sitk.Image, grid: Grid, interpolator: int, outside: float, e
     resampler.SetInterpolator(interpolator)
     resampler.SetDefaultPixelValue(outside)
     resampler.SetUseNearestNeighborExtrapolator(extend)
+    if transform is not None:
+        resampler.SetTransform(transform)
     return resampler.Execute(image)
 
 
@@ -110,9 +124,8 @@ def _thick_enough(image: sitk.Image) -> sitk.Image:
     missing = [max(0, _SPLINE_VOXELS - n) for n in image.GetSize()]
     if not any(missing):
         return image
-    below = [n // 2 for n in missing]
-    above = [n - b for n, b in zip(missing, below, strict=True)]
-    return sitk.ZeroFluxNeumannPad(image, below, above)
+    each_end = [-(-n // 2) for n in missing]  # alike at both, so that mirrored images give mirrored results
+    return sitk.ZeroFluxNeumannPad(image, each_end, each_end)
 
 
 def _known(interpolator: str) -> int:
