@@ -9,7 +9,15 @@ TOOL = runpy.run_path(str(Path(__file__).parents[2] / "Tools" / "imports.py"))
 REPOSITORY = Path(__file__).parents[3]
 
 MEASURE, DECIDE, SCENE, HOST = range(4)
-HOSTS = ("FeatureExtractor", "TumorClassifier", "TumorClassifierLib.cli", "TumorClassifierLib.outputs")
+HOSTS = (
+    "FeatureExtractor",
+    "TumorClassifier",
+    "TumorClassifierLib.__main__",
+    "TumorClassifierLib.cli",
+    "TumorClassifierLib.cli_measure",
+    "TumorClassifierLib.cli_options",
+    "TumorClassifierLib.outputs",
+)
 SLICER = {"slicer", "vtk", "vtkmodules", "qt", "ctk", "sitkUtils", "PythonQt", "SampleData"}
 
 SOURCES = [
