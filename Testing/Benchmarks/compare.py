@@ -69,7 +69,7 @@ def introduction() -> list[str]:
         "the lowest and the highest. The last column is how far the results of both differ.",
         "",
         f"Machine: {processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}; "
-        f"{versions}.",
+        f"{versions}; ITK uses {sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()} threads{load()}.",
         "",
     ]
 
@@ -271,6 +271,11 @@ def largest_relative_difference(ours: dict[str, float], theirs: dict[str, float]
 def described(name: str, image: sitk.Image) -> str:
     size, spacing = ("×".join(f"{n:.3g}" for n in values) for values in (image.GetSize(), image.GetSpacing()))
     return f"{name} ({size}, {spacing} mm)"
+
+
+def load() -> str:
+    """How busy the machine was with other work when this began, where the system tells."""
+    return f"; load before the first run {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
 def processor() -> str:
