@@ -5,7 +5,7 @@ same transform to the last bit: samples are drawn from a fixed seed and summed b
 several threads have found in the order in which they finish.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -58,6 +58,10 @@ def register(moving: sitk.Image, reference: sitk.Image, kind: str = "rigid") -> 
                 f"An image of {'×'.join(map(str, image.GetSize()))} voxels is too thin to be registered; take whole "
                 "volumes, or images that already share a grid."
             )
+    if _volume(moving) < _volume(reference) / 2:
+        # Samples are drawn all over the reference: most of a whole head's would miss a slab.
+        other_way = register(reference, moving, kind)
+        return replace(other_way, transform=_about_origin(other_way.transform.GetInverse()))
     pyramid = _pyramid(moving, reference)
     found = _start(*pyramid[0][:2])
     for level in pyramid:
@@ -67,7 +71,7 @@ def register(moving: sitk.Image, reference: sitk.Image, kind: str = "rigid") -> 
         for level in pyramid[1:]:
             value = _optimise(*level, looser)
     transform = _about_origin(looser if kind == "affine" else found)
-    if overlap(moving, reference, transform) < _LEAST_OVERLAP:
+    if not _overlap_enough(moving, reference, transform):
         raise InputError("The images do not come to lie over each other; check that they show the same patient.")
     return Registration(kind, transform, -value)
 
@@ -91,6 +95,12 @@ def matrix_of(transform: sitk.Transform) -> list[list[float]]:
     return [*np.column_stack([*axes, origin]).tolist(), [0.0, 0.0, 0.0, 1.0]]
 
 
+def _overlap_enough(moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform) -> bool:
+    """Whether either image covers enough of the other: a slab of a few slices covers little of a whole head."""
+    shares = overlap(moving, reference, transform), overlap(reference, moving, transform.GetInverse())
+    return max(shares) >= _LEAST_OVERLAP
+
+
 def _start(moving: sitk.Image, reference: sitk.Image) -> sitk.Euler3DTransform:
     """The start, turning around the reference's centre, that shares most information."""
     centre = reference.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in reference.GetSize()])
@@ -99,8 +109,13 @@ def _start(moving: sitk.Image, reference: sitk.Image) -> sitk.Euler3DTransform:
         centred = sitk.CenteredTransformInitializer(reference, moving, sitk.Euler3DTransform(), mode)
         starts.append(sitk.Euler3DTransform(centred))
     # Equal centres of the grids come next to the scanner's own positions: they always overlap.
-    enough = [start for start in starts if overlap(moving, reference, start) >= _LEAST_OVERLAP] or starts[1:2]
+    enough = [start for start in starts if _overlap_enough(moving, reference, start)] or starts[1:2]
     return min(enough, key=lambda start: _method(reference, start).MetricEvaluate(reference, moving))
+
+
+def _volume(image: sitk.Image) -> float:
+    """The volume (mm³) that an image covers."""
+    return float(np.prod(image.GetSpacing()) * np.prod(image.GetSize()))
 
 
 def _pyramid(moving: sitk.Image, reference: sitk.Image) -> list[tuple[sitk.Image, sitk.Image, float]]:
@@ -111,8 +126,9 @@ def _pyramid(moving: sitk.Image, reference: sitk.Image) -> list[tuple[sitk.Image
 
 
 def _coarser(image: sitk.Image, width: float) -> sitk.Image:
-    """The image (float32), voxels averaged until they are nearly `width` (mm) wide; wider ones stay as they are."""
-    factors = [max(1, int(width / spacing + 0.5)) for spacing in image.GetSpacing()]
+    """The image (float32), voxels averaged until they are nearly `width` (mm) wide, as long as there are enough."""
+    sizes = zip(image.GetSpacing(), image.GetSize(), strict=True)
+    factors = [max(1, min(int(width / spacing + 0.5), n // _FEWEST_SLICES)) for spacing, n in sizes]
     return sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors)
 
 

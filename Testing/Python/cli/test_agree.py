@@ -85,6 +85,22 @@ def test_training_takes_the_list(make_cohort, settings_file: Path, run_cli: Run,
     assert code == 1 and "names none of the" in err
 
 
+def test_each_segment_is_compared_by_itself(twice: Path, run_cli: Run, tmp_path: Path) -> None:
+    rows = list(csv.DictReader(twice.open()))
+    for row in rows:
+        for name in (row["mask"], row["mask_second_reader"]):
+            mask = sitk.ReadImage(str(twice.parent / name))
+            mask[:, :, 2] = mask[:, :, 2] * 2
+            sitk.WriteImage(mask, str(twice.parent / name))
+    _write(twice, [{**row, "segment": "*"} for row in rows])
+    code, out, err = run_cli("agree", "--manifest", twice, "--out", tmp_path / "agreement.csv", "--json")
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["cases"] == 16 and summary["left_out"] == {}
+    masks = list(csv.DictReader((tmp_path / "agreement-masks.csv").open()))
+    assert [row["segment"] for row in masks] == ["1", "2"] * 8
+
+
 def test_wrong_use_is_refused(run_cli: Run, twice: Path, make_cohort, tmp_path: Path) -> None:
     assert run_cli("agree", "--out", tmp_path / "a.csv")[0] == 2
     assert run_cli("agree", "--first", tmp_path / "a.csv", "--out", tmp_path / "a.csv")[0] == 2

@@ -4,7 +4,7 @@ import SimpleITK as sitk
 
 from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.phantom import head_phantom
-from FeatureExtractorLib.preprocessing.intensity import foreground, rescale_percentiles, z_score
+from FeatureExtractorLib.preprocessing.intensity import foreground, peak_scale, rescale_percentiles, z_score
 
 
 def _image(array) -> sitk.Image:
@@ -69,3 +69,38 @@ def test_what_cannot_be_scaled_is_refused():
         rescale_percentiles(flat, mask=some)
     with pytest.raises(InputError, match="percentiles 99 and 1"):
         rescale_percentiles(flat, 99, 1)
+
+
+@pytest.mark.parametrize("factor", [0.01, 3.0, 4096.0])
+def test_the_commonest_tissue_becomes_the_peak_whatever_the_scanners_scale(head, factor):
+    image, tumour = head
+    first = sitk.GetArrayFromImage(peak_scale(image))
+    assert first.dtype == np.float32
+    np.testing.assert_allclose(sitk.GetArrayFromImage(peak_scale(image * factor)), first, rtol=1e-3)
+    scale = first.max() / sitk.GetArrayFromImage(image).max()
+    np.testing.assert_allclose(first, sitk.GetArrayFromImage(image) * scale, rtol=1e-5)
+
+
+def test_peak_scale_does_not_depend_on_the_tumour(head):
+    image, tumour = head
+    values, inside = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(tumour) > 0
+    without = values.copy()
+    without[inside] = 430.0
+    with_it, as_white_matter = (sitk.GetArrayFromImage(peak_scale(_image(v))) for v in (values, without))
+    np.testing.assert_allclose(as_white_matter[~inside], with_it[~inside], rtol=0.02)
+
+
+def test_the_peak_is_that_of_a_known_mixture():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(200, 12, 60_000), rng.normal(320, 12, 90_000), rng.uniform(0, 2000, 3_000)])
+    image, everything = _image(values.reshape(30, 51, 100)), _image(np.ones((30, 51, 100), np.uint8))
+    scaled = sitk.GetArrayFromImage(peak_scale(image, 100.0, everything))
+    assert scaled.ravel()[0] / values[0] == pytest.approx(100 / 320, rel=0.01)
+
+
+def test_a_peak_that_cannot_be_moved_is_refused():
+    some = _image(np.ones((10, 10, 10), np.uint8))
+    with pytest.raises(InputError, match="no factor makes 500"):
+        peak_scale(_image(np.random.default_rng(0).normal(-50, 5, (10, 10, 10))), mask=some)
+    with pytest.raises(InputError, match="same value"):
+        peak_scale(_image(np.zeros((10, 10, 10))), mask=some)

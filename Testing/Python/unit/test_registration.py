@@ -99,6 +99,16 @@ def test_thick_slices_and_other_grids_are_no_hindrance():
     assert to_geometry_of(thick, reference, transform=found.transform).GetSize() == reference.GetSize()
 
 
+def test_a_slab_is_laid_into_its_head():
+    reference = head((80, 84, 64), (1.5, 1.5, 1.9))
+    slab = head((80, 84, 64), (1.5, 1.5, 1.9), second=True)[:, :, 24:38]
+    motion = rigid(slab, (0, 0, 4), (4, -3, 2))
+    into = register(moved(slab, motion), reference)
+    assert error_mm(into.transform, motion.GetInverse(), slab) < 1.5
+    around = register(reference, moved(slab, motion))
+    np.testing.assert_allclose(matrix_of(around.transform.GetInverse()), matrix_of(into.transform), atol=1e-9)
+
+
 def test_one_result_to_the_last_bit_whatever_the_threads():
     reference, other = head(), moved(head(second=True), rigid(head(), (3, -4, 5), (6, -4, 2)))
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
