@@ -66,6 +66,7 @@ def test_tables_give_what_the_manifest_gives(twice: Path, run_cli: Run, tmp_path
     assert all(float(value) == pytest.approx(1, abs=1e-9) for value in same if value)
 
 
+@pytest.mark.slow
 def test_training_takes_the_list(make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path) -> None:
     from TumorClassifierLib.bundle import read_bundle
 
