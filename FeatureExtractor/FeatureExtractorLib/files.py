@@ -97,7 +97,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             for item in sorted(temporary.iterdir()):
                 target = folder / item.name
                 if target.is_dir():
-                    shutil.rmtree(target)
+                    raise InputError(f"{target} is a folder where a file is to be written; choose another folder.")
                 os.replace(item, target)
     except InputError as error:  # of a file in the temporary folder, whose name says nothing to the user
         raise type(error)(str(error).replace(str(temporary), str(folder))) from error

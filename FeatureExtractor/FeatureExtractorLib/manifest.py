@@ -120,6 +120,9 @@ def read_manifest(path: Path) -> Manifest:
     """
     path = Path(path)
     rows, columns = _read_rows(path)
+    odd = [name for name in columns if re.match(r"(image|mask)_", name) and not re.fullmatch(r"\w+", name)]
+    if odd:
+        raise InputError(f"{path} has the column {odd[0]!r}; name modalities with letters, digits and _ only.")
     image_columns = [name for name in columns if re.fullmatch(r"image_\w+", name)]
     if "case_id" not in columns or not image_columns:
         raise InputError(

@@ -95,7 +95,8 @@ def prepare(image: sitk.Image, mask: sitk.Image, settings: Preparation, progress
     progress("resampling", 1.0)
     if settings.region == "volume":
         return PreparedImage(whole, mask, working_image, working_mask, warnings)
-    # A slice model learnt from slices alone: what it measures must not depend on the slices around.
+    # A slice model learnt from slices alone: its intensities are handled by the slice, not by the slices around.
+    # Only the bias field, where it is asked for, is that of the whole volume.
     k = maximum_area_slice(mask)
     image, mask = image[:, :, k : k + 1], mask[:, :, k : k + 1]
     check_mask(mask, "mask's maximum-area slice")

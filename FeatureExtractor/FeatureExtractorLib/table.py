@@ -73,7 +73,7 @@ def table_of(rows: Iterable[FeatureRow], metadata: Mapping[str, Any]) -> Feature
 
 
 def write_table(table: FeatureTable, path: Path) -> None:
-    """Write `.parquet` (metadata inside) or `.csv` (metadata beside it as `.json`).
+    """Write `.parquet` (metadata inside) or `.csv` (metadata beside it as `.csv.json`).
 
     Raises InputError for another suffix, a folder that cannot be written to, or Parquet without pyarrow.
     """
@@ -139,8 +139,13 @@ def _write_csv(table: FeatureTable, path: Path) -> None:
         writer.writerow([*KEY_COLUMNS, *table.names])
         for key, row in zip(table.keys, table.values, strict=True):
             writer.writerow([*key, *(repr(float(value)) if np.isfinite(value) else "" for value in row)])
-    with atomic_path(path.with_suffix(".json")) as temporary:
+    with atomic_path(_beside(path)) as temporary:
         temporary.write_text(json.dumps(dict(table.metadata), indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _beside(path: Path) -> Path:
+    """Where a CSV table's metadata is."""
+    return path.with_name(f"{path.name}.json")
 
 
 def _read_csv(path: Path) -> FeatureTable:
@@ -154,7 +159,9 @@ def _read_csv(path: Path) -> FeatureTable:
             numbers = [[float(cell) if cell else np.nan for cell in r[len(KEY_COLUMNS) :]] for r in records]
         except (ValueError, csv.Error, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not a feature table ({error}); extract the features again.") from error
-    beside = path.with_suffix(".json")
-    metadata = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    try:
+        metadata = json.loads(_beside(path).read_text(encoding="utf-8")) if _beside(path).is_file() else {}
+    except ValueError as error:
+        raise InputError(f"{_beside(path)} is damaged ({error}); remove it or extract the features again.") from error
     values = np.array(numbers, dtype=np.float64).reshape(len(records), len(names))
     return FeatureTable(keys, names, values, MappingProxyType(metadata))

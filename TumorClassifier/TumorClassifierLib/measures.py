@@ -1,6 +1,7 @@
 """Cases to numbers for a recipe: radiomics and the network's input, measured once and kept in a cache."""
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,8 @@ def measure_cohort(
             measured.append(_measure_entry(entry, settings, engine, cache))
         except InputError as error:
             failures[entry.case_id] = str(error)
+        except RuntimeError as error:  # of ITK, for images that none of our checks foresaw
+            failures[entry.case_id] = f"Measuring failed ({' '.join(str(error).split())[:300]}); check the image."
     progress("measuring", 1.0)
     return MeasuredCohort(tuple(measured), MappingProxyType(failures))
 
@@ -121,10 +124,9 @@ def _cached(
     if cache is None:
         return compute()
     path = cache / f"{_key(entry, mask, settings, engine)}.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as stored:
-            radiomics = dict(zip(stored["names"].tolist(), stored["values"].tolist(), strict=True))
-            return Measures(MappingProxyType(radiomics), stored["crop"])
+    kept = _kept(path)
+    if kept is not None:
+        return kept
     measures = compute()
     with atomic_path(path) as temporary:
         np.savez(
@@ -134,6 +136,16 @@ def _cached(
             crop=measures.crop,
         )
     return measures
+
+
+def _kept(path: Path) -> Measures | None:
+    """What the cache holds; None where it holds nothing, or something damaged, which is measured again."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            radiomics = dict(zip(stored["names"].tolist(), stored["values"].tolist(), strict=True))
+            return Measures(MappingProxyType(radiomics), stored["crop"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def _key(entry: CaseEntry, mask: Path | None, settings: MeasureSettings, engine: RadiomicsEngine) -> str:

@@ -1,5 +1,6 @@
 """Train any recipe on a cohort and judge it: measure, cross-validate by patient, fit on all, pack."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,6 +54,7 @@ def train(
     classes = _two_classes(entries, settings.positive)
     _check_test_labels(test, classes)
     _check_one_class_a_patient([*entries, *test])
+    _check_enough_patients(entries, settings)
     cohort = _measured(module, entries, settings, cache, progress)
     held_back = _measured(module, test, settings, cache, progress) if test else None
     cases, warnings = _finite_in_every_case(cohort.cases)
@@ -241,7 +243,7 @@ def _two_classes(entries: Sequence[CaseEntry], positive: str | None) -> tuple[st
     unlabelled = [entry.case_id for entry in entries if entry.label is None]
     if unlabelled:
         raise InputError(f"Case {unlabelled[0]} has no label; give every case that is trained on a label.")
-    classes = sorted({entry.label for entry in entries if entry.label is not None})
+    classes = _labels(entries)
     if len(classes) != 2:
         raise InputError(
             f"The manifest has {len(classes)} classes ({', '.join(classes) or 'none'}); this recipe tells two apart."
@@ -250,6 +252,33 @@ def _two_classes(entries: Sequence[CaseEntry], positive: str | None) -> tuple[st
         raise InputError(f"The positive class {positive!r} is not in the manifest; choose {' or '.join(classes)}.")
     last = positive or classes[1]
     return (classes[0] if classes[1] == last else classes[1]), last
+
+
+def _check_enough_patients(entries: Sequence[CaseEntry], settings: Any) -> None:
+    """Refuse, before hours of measuring, a cohort that the folds within folds cannot be made of."""
+    needed = fewest_patients(settings.folds, settings.inner_folds)
+    patients = {label: {entry.patient_id for entry in entries if entry.label == label} for label in _labels(entries)}
+    scarce = min(patients, key=lambda label: len(patients[label]))
+    if len(patients[scarce]) < needed:
+        raise InputError(
+            f"Class {scarce} has {len(patients[scarce])} patients, but {settings.folds} folds with "
+            f"{settings.inner_folds} inner folds need {needed} of each class; add patients or use fewer folds."
+        )
+
+
+def fewest_patients(folds: int, inner_folds: int) -> int:
+    """The smallest class that leaves two patients to the innermost training part, as cross-validation needs them."""
+    for patients in itertools.count(2):
+        left = patients
+        for k in (folds, inner_folds):
+            left -= -(-left // min(k, left))
+        if left >= 2:
+            return patients
+    raise AssertionError("unreachable")
+
+
+def _labels(entries: Sequence[CaseEntry]) -> list[str]:
+    return sorted({entry.label for entry in entries if entry.label is not None})
 
 
 def _check_test_labels(entries: Sequence[CaseEntry], classes: tuple[str, str]) -> None:

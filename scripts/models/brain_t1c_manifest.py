@@ -8,6 +8,7 @@ evenly over the half with the largest tumour areas, so that no patient outweighs
 
 import argparse
 import csv
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -30,8 +31,8 @@ def main() -> None:
         writer = csv.writer(stream)
         writer.writerow(["case_id", "patient_id", "image_T1C", "mask", "label"])
         for row in chosen(rows, arguments.data):
-            image, mask = ((arguments.data / row[name]).resolve() for name in ("image", "mask"))
-            writer.writerow([row["slice"], row["patient"], image, mask, row["class"]])
+            files = (os.path.relpath(arguments.data / row[name], arguments.out.parent) for name in ("image", "mask"))
+            writer.writerow([row["slice"], row["patient"], *files, row["class"]])
 
 
 def chosen(rows: list[dict[str, str]], data: Path) -> list[dict[str, str]]:

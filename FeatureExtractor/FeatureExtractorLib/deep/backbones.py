@@ -218,7 +218,7 @@ def _read_weights(spec: BackboneSpec, weights: Weights) -> Mapping[str, "Tensor"
 
         try:
             return load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, KeyError) as error:
             raise InputError(f"{path} is not a safetensors file ({error}); give the original file.") from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -184,3 +184,15 @@ def test_real_slices_train(data_dir: Path, settings_file: Path, run_cli: Run, tm
     metrics = json.loads(out)["metrics"]
     assert all(np.isfinite(metrics[name]["auc"]["value"]) for name in ("nomogram", "radiomics", "deep"))
     assert read_bundle(model).manifest["cohort"]["patients"] == 16
+
+
+def test_too_few_patients_are_refused_before_anything_is_measured(
+    make_cohort, settings_file: Path, run_cli: Run, tmp_path: Path
+) -> None:
+    manifest = make_cohort(14)
+    for image in manifest.parent.glob("*_image.nrrd"):
+        image.unlink()
+    code, _, err = run_cli(
+        "train", "dtlr-nomogram", "--manifest", manifest, "--out", tmp_path / "x.tcmodel", "--settings", settings_file
+    )
+    assert code == 1 and "has 7 patients, but 2 folds with 2 inner folds need 8 of each class" in err
