@@ -107,7 +107,7 @@ def test_segments_of_dicom_give_a_row_each_in_a_cohort(
     np.testing.assert_allclose(volume[:3], [mask.sum() * voxel for mask in masks.values()])
     np.testing.assert_allclose(volume[3:5], np.array([11 * 9, 13 * 12]) * 3 * voxel)
     assert len(np.unique(volume[:5])) == 5
-    text = (tmp_path / "out.csv").read_text().lower() + (tmp_path / "out.json").read_text().lower()
+    text = (tmp_path / "out.csv").read_text().lower() + (tmp_path / "out.csv.json").read_text().lower()
     assert not [word for word in identifiers if word in text]
 
 
