@@ -45,11 +45,13 @@ class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
         segmentationNode: Any,
         segmentIds: Sequence[str],
         preset: str = "original",
+        n4: str = "none",
         progress: Callable[[str, float], None] | None = None,
     ) -> Any:
-        """A table node beside the volume: Feature, Unit, and a column of numbers for every segment.
+        """A table node beside the volume: what each row is, and a column of numbers for every segment.
 
-        preset: a preset's name or a PyRadiomics settings file. Every segment is measured by its own mask, so that
+        preset: a preset's name or a PyRadiomics settings file. n4: "none", "fast", "itk", or "slicer" for Slicer's own
+        module. Every segment is measured by its own mask, so that
         segments may overlap. Raises TumorClassifierError with a sentence for the user; the scene is then unchanged.
         """
         from FeatureExtractorLib.case import make_case
@@ -58,14 +60,17 @@ class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
         from FeatureExtractorLib.progress import silent
         from FeatureExtractorLib.radiomics.engine import get_engine
         from FeatureExtractorLib.radiomics.presets import load_settings
+        from TumorClassifierLib.scene.slicer_n4 import corrected_by_slicer
         from TumorClassifierLib.scene.volumes import image_of, segment_mask
 
         if not segmentIds:
             raise InputError(_("No segment is chosen; choose one or more."))
         progress = progress or silent
-        radiomics, image = load_settings(preset), image_of(volumeNode)
+        bySlicer = n4 == "slicer"
+        radiomics = load_settings(preset)
+        image = corrected_by_slicer(slicer.mrmlScene, volumeNode) if bySlicer else image_of(volumeNode)
         engine = get_engine("auto", radiomics)
-        settings = ExtractionSettings(preset=preset)
+        settings = ExtractionSettings(preset=preset, n4="none" if bySlicer else n4)
         measured = {}
         for i, segmentId in enumerate(segmentIds):
             progress("extracting", i / len(segmentIds))
@@ -74,7 +79,7 @@ class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
             features = case_features(case, settings, radiomics, engine)
             measured[segmentId] = {name.removeprefix("image."): value for name, value in features.items()}
         progress("extracting", 1.0)
-        note = f"{preset}, {engine.name} {engine.version}"
+        note = f"{preset}, N4 {n4}, {engine.name} {engine.version}"
         return self.addFeatureTable(volumeNode, segmentationNode, measured, note)
 
     @staticmethod
@@ -87,7 +92,14 @@ class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
         from TumorClassifierLib.scene.tables import Column, add_table
 
         names = list(dict.fromkeys(name for features in measured.values() for name in features))
-        columns = [Column("Feature", names), Column("Unit", [feature_unit(name) for name in names])]
+        parts = [name.rsplit("_", 2) for name in names]
+        columns = [
+            Column("Name", names),
+            Column("Image type", [part[0] for part in parts]),
+            Column("Class", [part[1] for part in parts]),
+            Column("Feature", [part[2] for part in parts]),
+            Column("Unit", [feature_unit(name) for name in names]),
+        ]
         for segmentId, features in measured.items():
             title = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
             if any(column.name == title for column in columns):
@@ -124,7 +136,7 @@ class FeatureExtractorTest(ScriptedLoadableModuleTest):
 
         table = FeatureExtractorLogic().extract(volumeNode, segmentationNode, segmentIds).GetTable()
 
-        names = [table.GetColumnByName("Feature").GetValue(i) for i in range(table.GetNumberOfRows())]
+        names = [table.GetColumnByName("Name").GetValue(i) for i in range(table.GetNumberOfRows())]
         whole, centre, rim = (vtk_to_numpy(table.GetColumnByName(name)) for name in ("whole", "core", "rim"))
         row = names.index("original_shape_VoxelVolume")
         voxel = float(np.prod(image.GetSpacing()))
@@ -132,7 +144,8 @@ class FeatureExtractorTest(ScriptedLoadableModuleTest):
         self.assertAlmostEqual(whole[row], centre[row] + rim[row], places=3)
         self.assertGreater(np.mean(whole != centre), 0.9)
         self.assertGreater(np.mean(centre != rim), 0.9)
-        self.assertEqual(table.GetColumnByName("Unit").GetValue(row), "mm³")
+        described = [table.GetColumnByName(name).GetValue(row) for name in ("Image type", "Class", "Feature", "Unit")]
+        self.assertEqual(described, ["original", "shape", "VoxelVolume", "mm³"])
 
     def test_segments_must_be_chosen(self) -> None:
         """Nothing chosen is refused in one sentence."""

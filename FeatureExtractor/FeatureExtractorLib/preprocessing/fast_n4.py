@@ -21,7 +21,7 @@ from scipy import ndimage
 from ..errors import InputError
 from . import bspline_fit
 from .field_change import has_converged
-from .n4 import N4Settings, _padding_for, shrink_factors
+from .n4 import N4Settings, padding_for, shrink_factors
 from .sharpening import sharpen
 
 ITK_FWHM, ITK_WIENER_NOISE, ITK_HISTOGRAM_BINS = 0.15, 0.01, 200
@@ -42,7 +42,7 @@ def fast_n4_log_field(
         field.CopyInformation(image)
         return field
     if settings.spline_distance:
-        spans, below, above = _padding_for(image, settings.spline_distance)
+        spans, below, above = padding_for(image, settings.spline_distance)
         settings = replace(settings, mesh=spans, spline_distance=0.0)
         weights = sitk.ConstantPad(weights, below, above) if weights is not None else None
         wide, wide_mask = (sitk.ConstantPad(part, below, above) for part in (image, mask))

@@ -73,19 +73,27 @@ class BiasCorrection:
 
 
 def correct_bias_field(
-    image: sitk.Image, mask: sitk.Image | None = None, settings: N4Settings | None = None, method: str = "itk"
+    image: sitk.Image,
+    mask: sitk.Image | None = None,
+    settings: N4Settings | None = None,
+    method: str = "itk",
+    weights: sitk.Image | None = None,
 ) -> BiasCorrection:
     """Divide a volume, or a single slice, by its smooth bias field.
 
     mask: non-zero where the field is estimated, usually head or brain, on the image's grid; what is brighter than
     Otsu's threshold when none is given. The whole image is corrected; zeros stay zeros. method: "itk", or "fast" for
-    the same algorithm in a fraction of the time.
+    the same algorithm in a fraction of the time. weights: confidence in each voxel, 0 or more, on the image's grid.
     Raises InputError when the image is constant or not finite, the mask is empty, too small or holds negative or
     constant intensities, GeometryError when the grids differ.
     """
     if method not in METHODS:
         raise InputError(f"The N4 method {method!r} is unknown; choose one of {', '.join(METHODS)}.")
     settings = settings or N4Settings()
+    if weights is not None:
+        if method != "fast":
+            raise InputError("SimpleITK's N4 takes no confidence weights; choose the fast N4, or leave them out.")
+        check_same_geometry(image, weights, "image", "confidence weights", "in hand")
     check_image(image, "image to correct")
     image = sitk.Cast(image, sitk.sitkFloat32)
     inside, warnings = _estimation_mask(image, mask)
@@ -97,7 +105,7 @@ def correct_bias_field(
     ]
     if thin:
         warnings += (f"The image is thin, so that N4 subsampled {', '.join(thin)} instead of {settings.shrink}.",)
-    log_field = sitk.Cast(_log_field(image, inside, settings, method), sitk.sitkFloat32)
+    log_field = sitk.Cast(_log_field(image, inside, settings, method, weights), sitk.sitkFloat32)
     corrected = sitk.Cast(image / sitk.Exp(log_field), sitk.sitkFloat32)
     if not np.isfinite(sitk.GetArrayViewFromImage(corrected)).all():
         raise InputError("N4 found no finite bias field for this image and mask; use a larger mask or switch N4 off.")
@@ -135,14 +143,17 @@ def _estimation_mask(image: sitk.Image, mask: sitk.Image | None) -> tuple[sitk.I
     return inside, ()
 
 
-def _log_field(image: sitk.Image, inside: sitk.Image, settings: N4Settings, method: str) -> sitk.Image:
+def _log_field(
+    image: sitk.Image, inside: sitk.Image, settings: N4Settings, method: str, weights: sitk.Image | None
+) -> sitk.Image:
     """The field on the image's grid; a spline distance becomes a padded image and a mesh, as in Slicer's module."""
     size = image.GetSize()
     below = [0, 0, 0]
     if settings.spline_distance:
-        spans, below, above = _padding_for(image, settings.spline_distance)
+        spans, below, above = padding_for(image, settings.spline_distance)
         settings = replace(settings, mesh=spans, spline_distance=0.0)
         image, inside = (sitk.ConstantPad(part, below, above, 0) for part in (image, inside))
+        weights = sitk.ConstantPad(weights, below, above, 0) if weights is not None else None
     seen, counted = (sitk.GetArrayFromImage(_shrunk(part, settings)) for part in (image, inside))
     if len(np.unique(seen[counted > 0])) < 2:
         raise InputError(
@@ -152,7 +163,7 @@ def _log_field(image: sitk.Image, inside: sitk.Image, settings: N4Settings, meth
     if method == "fast":
         from .fast_n4 import fast_n4_log_field
 
-        field = fast_n4_log_field(image, inside, settings)
+        field = fast_n4_log_field(image, inside, settings, weights)
     elif image.GetSize()[2] == 1:
         flat = _itk_log_field(image[:, :, 0], inside[:, :, 0], settings)
         field = sitk.JoinSeries(flat)
@@ -162,7 +173,7 @@ def _log_field(image: sitk.Image, inside: sitk.Image, settings: N4Settings, meth
     return sitk.RegionOfInterest(field, size, below)
 
 
-def _padding_for(image: sitk.Image, distance: float) -> tuple[tuple[int, int, int], list[int], list[int]]:
+def padding_for(image: sitk.Image, distance: float) -> tuple[tuple[int, int, int], list[int], list[int]]:
     """Spans of `distance` mm along each axis, and the voxels to add below and above so that they fit."""
     spans, below, above = [], [], []
     for n, spacing in zip(image.GetSize(), image.GetSpacing(), strict=True):

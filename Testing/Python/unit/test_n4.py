@@ -195,3 +195,21 @@ def test_wrong_settings_are_refused_by_name(shaded):
             N4Settings(**wrong)
     with pytest.raises(InputError, match="method 'quick' is unknown"):
         correct_bias_field(shaded[0], method="quick")
+
+
+def test_confidence_weights_count_and_only_the_fast_method_takes_them(shaded):
+    image, mask, _ = shaded
+    uniform = sitk.Cast(mask, sitk.sitkFloat32) * 0 + 1.0
+    plain = correct_bias_field(image, mask, QUICK, "fast").log_field
+    same = correct_bias_field(image, mask, QUICK, "fast", uniform).log_field
+    np.testing.assert_allclose(sitk.GetArrayFromImage(same), sitk.GetArrayFromImage(plain), atol=1e-6)
+    half = sitk.GetArrayFromImage(uniform)
+    half[:, :, : half.shape[2] // 2] = 0.05
+    weights = sitk.GetImageFromArray(half)
+    weights.CopyInformation(image)
+    other = correct_bias_field(image, mask, QUICK, "fast", weights).log_field
+    assert np.abs(sitk.GetArrayFromImage(other) - sitk.GetArrayFromImage(plain)).max() > 1e-3
+    with pytest.raises(InputError, match="takes no confidence weights"):
+        correct_bias_field(image, mask, QUICK, "itk", weights)
+    with pytest.raises(GeometryError, match="confidence weights"):
+        correct_bias_field(image, mask, QUICK, "fast", weights[:, :, 1:])
