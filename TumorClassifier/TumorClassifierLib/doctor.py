@@ -138,7 +138,7 @@ def weights_findings() -> Iterator[Finding]:
     """The networks, and those ImageNet weights that were downloaded already, so that no connection is needed."""
     lacks_timm = package_version("timm") is None
     for name, spec in BACKBONES.items():
-        if spec.library == "timm" and lacks_timm:
+        if spec.package == "timm" and lacks_timm:
             yield Finding(f"{name} network", "limited", "needs timm, which is not installed", "pip install timm")
         file = spec.published.path
         if file.is_file():

@@ -38,7 +38,7 @@ class BackboneSpec:
     name: str
     width: int
     published: Published
-    library: str = "torchvision"
+    package: str = "torchvision"
     input_size: int = 224
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -169,14 +169,14 @@ def first_mismatch(own: Mapping[str, "Tensor"], given: Mapping[str, "Tensor"]) -
 
 def _whole_network(spec: BackboneSpec) -> "nn.Module":
     """The network as its library builds it, with random weights."""
-    if spec.library == "torchvision":
+    if spec.package == "torchvision":
         from torchvision.models import get_model
 
         return get_model(spec.name, weights=None)
     try:
         from timm import create_model
     except ImportError as error:
-        others = ", ".join(other.name for other in BACKBONES.values() if other.library != "timm")
+        others = ", ".join(other.name for other in BACKBONES.values() if other.package != "timm")
         raise EngineUnavailable(
             f"The backbone {spec.name} needs the package timm, which is not installed; run `pip install timm`, or "
             f"choose one of {others}."

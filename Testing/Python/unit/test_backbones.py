@@ -30,7 +30,7 @@ NETWORKS = [name if name in LIGHT else pytest.param(name, marks=pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_features_and_size_are_those_of_the_librarys_own_network(name: str) -> None:
     """Pooled features behind the last convolution, for the same random weights."""
-    make = get_model if backbone_spec(name).library == "torchvision" else timm.create_model
+    make = get_model if backbone_spec(name).package == "torchvision" else timm.create_model
     with seeded(3):
         network = make(name).eval()
     model = build_backbone(name, Weights("seed", "3"))
@@ -69,7 +69,7 @@ def maps_of(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 def test_published_weights_are_those_the_libraries_name() -> None:
     for name, spec in BACKBONES.items():
-        if spec.library == "torchvision":
+        if spec.package == "torchvision":
             published = get_model_weights(name)["IMAGENET1K_V1"]
             url, size, mean, std = published.url, 224, published.transforms().mean, published.transforms().std
             assert spec.published.megabytes == pytest.approx(published.meta["_file_size"] * 1.048576, abs=0.6)

@@ -88,7 +88,7 @@ def test_other_geometry_is_refused(image: sitk.Image, mask: sitk.Image, differen
 def test_rounding_of_file_formats_is_no_other_geometry(image: sitk.Image, mask: sitk.Image) -> None:
     mask.SetSpacing((1 + 1e-6, 1, 2))
     mask.SetOrigin((1e-5, 0, 0))
-    make_case("x", {"T1C": image}, mask)
+    assert make_case("x", {"T1C": image}, mask).mask is mask
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".nii", ".mha"])
