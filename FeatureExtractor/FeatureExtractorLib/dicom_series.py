@@ -44,11 +44,6 @@ _HEADER_TAGS = (
 )
 
 
-def series_files(path: Path) -> tuple[Path, ...]:
-    """The files of the series that `path` names as for `series_headers`; raises InputError as it does."""
-    return tuple(Path(str(header.filename)) for header in series_headers(path))
-
-
 def split_series(path: Path) -> tuple[Path, str]:
     """FOLDER#SERIES to its two parts; the series is empty where `path` exists as it stands or names no folder."""
     text = str(path)
