@@ -43,11 +43,13 @@ class CaseEntry:
         """Read the case; raises InputError and GeometryError as `read_case`."""
         return self._read(self.mask, slice_spacing, self.masks, alignment)
 
-    def read_second_reader(self, slice_spacing: Sequence[float] | None = None) -> Case:
+    def read_second_reader(
+        self, slice_spacing: Sequence[float] | None = None, alignment: Alignment | None = None
+    ) -> Case:
         """Read the case with the second reader's mask; raises InputError where there is none."""
         if self.second_reader_mask is None:
             raise InputError(f"Case {self.case_id} has no second reader's mask; name one in mask_second_reader.")
-        return self._read(self.second_reader_mask, slice_spacing, {}, None)
+        return self._read(self.second_reader_mask, slice_spacing, {}, alignment)
 
     def each_segment(self) -> "tuple[CaseEntry, ...]":
         """The case once for every segment of its mask where `segment` is "*", otherwise as it is.
