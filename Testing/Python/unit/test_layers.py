@@ -15,6 +15,7 @@ HOSTS = (
     "TumorClassifierLib.__main__",
     "TumorClassifierLib.cli",
     "TumorClassifierLib.cli_measure",
+    "TumorClassifierLib.cli_models",
     "TumorClassifierLib.cli_options",
     "TumorClassifierLib.outputs",
 )
