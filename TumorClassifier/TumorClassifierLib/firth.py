@@ -4,6 +4,7 @@ Firth 1993, Biometrika 80, 27; Heinze & Schemper 2002, Stat Med 21, 2409. The lo
 determinant of the information matrix, which takes away the first-order bias.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,19 @@ def fit_firth(design: np.ndarray, y: np.ndarray, level: float = 0.95) -> FirthFi
     return FirthFit(
         beta / unit, p_values, lower / unit, upper / unit, covariance / np.outer(unit, unit), top + penalty_of_scaling
     )
+
+
+def joint_likelihood_ratio_p(design: np.ndarray, y: np.ndarray, columns: Sequence[int]) -> float:
+    """p of the penalised likelihood-ratio test that the coefficients of these columns are all zero.
+
+    design: (n, k) with a column of ones first; y: (n,) 0/1. As logistftest of R's logistf: the held columns stay in
+    the penalty. Raises InputError when the iteration does not converge.
+    """
+    scaled = design / np.concatenate([[1.0], design[:, 1:].std(axis=0)])
+    k = design.shape[1]
+    _, top = _maximise(scaled, y, np.zeros(k), np.arange(k))
+    _, without = _maximise(scaled, y, np.zeros(k), np.setdiff1d(np.arange(k), columns))
+    return float(chdtrc(len(columns), max(0.0, 2 * (top - without))))
 
 
 def penalised_log_likelihood(design: np.ndarray, y: np.ndarray, beta: np.ndarray) -> float:

@@ -5,7 +5,7 @@ Arithmetic as R's rms draws it: the variable whose shown values span the widest 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 
 from FeatureExtractorLib.errors import BundleRejected, InputError
 
-from .clinical import ClinicalVariable
+from .clinical_coding import MISSING, ClinicalVariable, is_missing, level_text
 from .plain import fields_of
 from .regression import LogisticModel
 
@@ -23,23 +23,35 @@ PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 
 
 @dataclass(frozen=True)
 class NumericTerm:
-    """A variable that adds coefficient · x; its axis spans at least low to high."""
+    """A variable that adds coefficient · x; its axis spans at least low to high.
+
+    unknown: what an unknown value adds, None where there must be one. It has its own mark on the axis, for it need not
+    lie where any value does.
+    """
 
     name: str
     coefficient: float
     low: float
     high: float
     unit: str = ""
+    unknown: float | None = None
 
     @property
     def ticks(self) -> tuple[float, ...]:
         """Round values from at or below `low` to at or above `high`; the axis ends at the outer ones."""
         return pretty(self.low, self.high)
 
-    def effect(self, value: Value) -> float:
-        """Part of the linear predictor; raises InputError when the value is no finite number."""
+    @property
+    def marks(self) -> tuple[Value, ...]:
+        """All that is shown: the ticks, and "missing" where an unknown value counts."""
+        return self.ticks if self.unknown is None else (*self.ticks, MISSING)
+
+    def effect(self, value: Value | None) -> float:
+        """Part of the linear predictor; raises InputError when the value is no finite number, nor may be unknown."""
+        if self.unknown is not None and is_missing(value):
+            return self.unknown
         try:
-            number = float(value)
+            number = float(value) if value is not None else np.nan
         except (TypeError, ValueError):
             number = np.nan
         if not np.isfinite(number):
@@ -60,11 +72,17 @@ class FactorTerm:
         """Every level."""
         return self.levels
 
-    def effect(self, value: Value) -> float:
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """All that is shown: every level."""
+        return self.levels
+
+    def effect(self, value: Value | None) -> float:
         """Part of the linear predictor; raises InputError at an unknown level."""
-        if value not in self.levels:
-            raise InputError(f"{self.name} is {value!r}, which is not one of its levels: {', '.join(self.levels)}.")
-        return self.coefficients[self.levels.index(str(value))]
+        level = MISSING if value is None else level_text(value)
+        if level not in self.levels:
+            raise InputError(f"{self.name} is {level!r}, which is not one of its levels: {', '.join(self.levels)}.")
+        return self.coefficients[self.levels.index(level)]
 
 
 Term = NumericTerm | FactorTerm
@@ -111,7 +129,7 @@ class Nomogram:
                 raise InputError(f"The model has no column {lacking[0]}; give the variables it was fitted with.")
             own = [weights.pop(column) for column in variable.columns]
             if variable.kind == "numeric":
-                terms.append(numeric_term(variable.name, own[0], values[variable.name], variable.unit))
+                terms.append(_term_of(variable, own, [values[column] for column in variable.columns]))
             else:
                 terms.append(FactorTerm(variable.name, variable.levels, (0.0, *own)))
         terms += [numeric_term(name, weight, values[name]) for name, weight in weights.items()]
@@ -137,25 +155,25 @@ class Nomogram:
         """The largest total on the axes."""
         return sum(high - low for low, high in map(_effect_range, self.terms)) * self.points_per_unit
 
-    def points_of(self, term: Term, value: Value) -> float:
+    def points_of(self, term: Term, value: Value | None) -> float:
         """Points of one value; outside the axis they go below 0 or on above its end.
 
         Raises InputError at an unknown level or a value that is no number.
         """
         return (term.effect(value) - _effect_range(term)[0]) * self.points_per_unit
 
-    def points(self, values: Mapping[str, Value]) -> dict[str, float]:
+    def points(self, values: Mapping[str, Value | None]) -> dict[str, float]:
         """Points per variable of one patient; raises InputError at a missing or unusable value."""
         missing = [term.name for term in self.terms if term.name not in values]
         if missing:
             raise InputError(f"The nomogram needs {missing[0]}, which is not given; add it to the patient's values.")
         return {term.name: self.points_of(term, values[term.name]) for term in self.terms}
 
-    def total_points(self, values: Mapping[str, Value]) -> float:
+    def total_points(self, values: Mapping[str, Value | None]) -> float:
         """Sum of the points of one patient; raises InputError as `points`."""
         return sum(self.points(values).values())
 
-    def probability(self, values: Mapping[str, Value]) -> float:
+    def probability(self, values: Mapping[str, Value | None]) -> float:
         """P(class 1) of one patient, read off the total; raises InputError as `points`."""
         return self.probability_at(self.total_points(values))
 
@@ -186,7 +204,7 @@ class Nomogram:
         `from_json` restores every number of the model exactly.
         """
         axes = [
-            {"name": t.name, "ticks": list(t.ticks), "points": [self.points_of(t, tick) for tick in t.ticks]}
+            {"name": t.name, "ticks": list(t.marks), "points": [self.points_of(t, mark) for mark in t.marks]}
             for t in self.terms
         ]
         ticks = self.probability_ticks()
@@ -204,13 +222,25 @@ class Nomogram:
         """Restore a nomogram from `to_json`; raises BundleRejected when it is none."""
         kinds: dict[str, type[NumericTerm] | type[FactorTerm]] = {"numeric": NumericTerm, "factor": FactorTerm}
         try:
-            terms = [
-                kinds[term["kind"]](**fields_of(kinds[term["kind"]], {k: v for k, v in term.items() if k != "kind"}))
-                for term in document["terms"]
-            ]
+            terms = [_restored(kinds[term["kind"]], term) for term in document["terms"]]
             return cls.from_linear(document["intercept"], terms, document["outcome"])
         except (KeyError, TypeError) as error:
             raise BundleRejected(f"The stored nomogram is damaged ({error}); get the model file again.") from error
+
+
+def _term_of(variable: ClinicalVariable, weights: Sequence[float], columns: Sequence[np.ndarray]) -> NumericTerm:
+    """The axis of a numeric clinical variable; columns: of its value and, where there is one, of unknown values."""
+    if variable.usual is None:
+        return numeric_term(variable.name, weights[0], columns[0], variable.unit)
+    term = numeric_term(variable.name, weights[0], columns[0][columns[1] == 0], variable.unit)
+    return replace(term, unknown=weights[0] * float(variable.usual) + weights[1])
+
+
+def _restored(kind: type[NumericTerm] | type[FactorTerm], document: Mapping[str, Any]) -> Term:
+    values = {name: value for name, value in document.items() if name != "kind"}
+    if kind is NumericTerm:
+        values = {"unknown": None, **values}  # older models lack it
+    return kind(**fields_of(kind, values))
 
 
 def numeric_term(name: str, coefficient: float, values: np.ndarray, unit: str = "") -> NumericTerm:
@@ -237,7 +267,7 @@ def pretty(low: float, high: float, intervals: int = 5) -> tuple[float, ...]:
 
 def _effect_range(term: Term) -> tuple[float, float]:
     """Smallest and largest effect at the axis' shown values."""
-    effects = [term.effect(tick) for tick in term.ticks]
+    effects = [term.effect(mark) for mark in term.marks]
     return min(effects), max(effects)
 
 

@@ -1,11 +1,12 @@
 """Logistic regression with the inference that papers report, and Firth's penalty where the classes separate."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import expit, ndtri
+from scipy.special import chdtrc, expit, ndtri
 
 from FeatureExtractorLib.errors import InputError
 
@@ -15,6 +16,7 @@ from .plain import fields_of
 from .signature import select_columns
 
 LEVEL = 0.95
+MOST_EXPONENT = 709.0  # of the largest double
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,24 @@ class LogisticModel:
             table = np.exp(np.asarray([self.coefficients, self.lower, self.upper])).T
         return tuple((float(ratio), float(low), float(high)) for ratio, low, high in table)
 
+    def table(self) -> list[dict[str, Any]]:
+        """Per name, the intercept first, as papers list it: coefficient, odds_ratio, its limits low and high, p.
+
+        An odds ratio or limit that is too large to write is None.
+        """
+        columns = zip(self.names, self.coefficients, self.lower, self.upper, self.p_values, strict=True)
+        return [
+            {
+                "name": name,
+                "coefficient": coefficient,
+                "odds_ratio": odds_ratio(coefficient),
+                "low": odds_ratio(low),
+                "high": odds_ratio(high),
+                "p": p,
+            }
+            for name, coefficient, low, high, p in columns
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values from which `from_json` restores every number exactly."""
         return dict(self.__dict__)
@@ -109,6 +129,29 @@ def fit_logistic(
     if method == "firth" or separable:
         return _fit_firth(X, labels, names, separable)
     return _fit_ml(X, labels, names, patients)
+
+
+def odds_ratio(coefficient: float) -> float | None:
+    """exp(coefficient); None where it overflows, since JSON has no infinity."""
+    return math.exp(coefficient) if coefficient < MOST_EXPONENT else None
+
+
+def joint_p(model: LogisticModel, X: np.ndarray, y: np.ndarray, columns: Sequence[str]) -> float:
+    """p of the hypothesis that the coefficients of these columns are all zero.
+
+    X (n, p), y (n,): what the model was fitted on. One column: its own p. Several: Wald's test with the model's
+    covariance, after Firth's method the penalised likelihood-ratio test, for Wald's has no power under separation.
+    """
+    where = [model.names.index(column) for column in columns]
+    if len(where) == 1:
+        return model.p_values[where[0]]
+    if model.method == "firth":
+        from .firth import joint_likelihood_ratio_p
+
+        return joint_likelihood_ratio_p(_with_intercept(np.asarray(X, dtype=np.float64)), binary_labels(y), where)
+    beta = np.asarray(model.coefficients)[where]
+    covariance = np.asarray(model.covariance)[np.ix_(where, where)]
+    return float(chdtrc(len(where), beta @ np.linalg.solve(covariance, beta)))
 
 
 def is_separable(X: np.ndarray, y: np.ndarray) -> bool:

@@ -157,3 +157,209 @@ def test_real_cohort_from_table_to_nomogram(data_dir: Path, tmp_path: Path) -> N
     ours = [nomogram.probability(values) for values in filled]
     np.testing.assert_allclose(ours, model.probability(X), atol=1e-12)
     assert draw_nomogram(nomogram, tmp_path / "idh.png", filled[0]).stat().st_size > 10_000
+
+
+def with_gaps(n: int = 240, share: float = 0.25, seed: int = 0) -> tuple[list[dict], np.ndarray]:
+    """Rows in which age and edema are often unknown, side in three cases only."""
+    rows, y = made_up(n, seed)
+    rng = np.random.default_rng(seed + 100)
+    for i, row in enumerate(rows):
+        for name in ("age", "edema"):
+            if rng.random() < share:
+                row[name] = None
+        if i < 3:
+            row["side"] = None
+    return rows, y
+
+
+def test_what_is_often_missing_has_a_column_of_its_own() -> None:
+    rows, _ = with_gaps()
+    age, size, edema, side = clinical_variables(rows, {"edema": ["none", "mild", "severe"]})
+    known = [row["age"] for row in rows if row["age"] is not None]
+    assert (age.missing, age.usual) == ("missing", np.median(known))
+    assert age.columns == ("age", "age missing")
+    assert size.columns == ("size",)
+    assert edema.columns == ("edema=mild", "edema=severe", "edema=missing")
+    assert edema.levels == ("none", "mild", "severe", "missing")
+    assert (side.columns, side.missing, side.usual) == (("side=right",), side.missing, None)
+    assert age.encode(None) == age.encode("missing") == (np.median(known), 1.0)
+    assert age.encode(61.0) == (61.0, 0.0)
+    assert edema.encode(None) == edema.encode("missing") == (0.0, 0.0, 1.0)
+    assert side.encode(None) == side.encode(side.missing)
+    assert "median" not in age.missing_note and "counted it as missing" in age.missing_note
+    assert f"usual value, {side.missing}," in side.missing_note
+    for variable in (age, size, edema, side):
+        assert ClinicalVariable.from_json(json.loads(json.dumps(variable.to_json()))) == variable
+    older = {k: v for k, v in size.to_json().items() if k != "usual"}
+    assert ClinicalVariable.from_json(older) == size
+
+
+@pytest.mark.parametrize(("lacking", "own"), [(9, False), (10, True), (30, True), (31, False)])
+def test_ten_patients_without_and_ten_with_a_value_make_the_column(lacking: int, own: bool) -> None:
+    rows = [{"age": None if i < lacking else float(i)} for i in range(40)]
+    (age,) = clinical_variables(rows)
+    assert (age.usual is not None) == own
+    (age,) = clinical_variables(rows * 2, groups=[*range(40)] * 2)  # patients count, not rows
+    assert (age.usual is not None) == own
+
+
+def test_only_the_training_rows_teach_what_missing_means() -> None:
+    rows, y = with_gaps()
+    training = rows[:160]
+    variables = clinical_variables(training)
+    before = encode_clinical(training, variables)[0].tobytes()
+    changed = [{**row, "age": 1e6, "edema": None} for row in rows[160:]]
+    assert clinical_variables(training) == variables
+    X, names = encode_clinical([*training, *changed], variables)
+    assert X[:160].tobytes() == before
+    assert len(names) == X.shape[1]
+    with pytest.raises(InputError, match="edema is 'massive', which the model has not seen; use one of mild, none"):
+        encode_clinical([{"age": 1.0, "size": 1.0, "edema": "massive", "side": "left"}], variables)
+
+
+def test_levels_known_from_all_cases_make_no_missing_level_in_a_fold_without_gaps() -> None:
+    rows, _ = with_gaps()
+    everywhere = {v.name: v.levels for v in clinical_variables(rows) if v.levels}
+    assert "missing" in everywhere["edema"]
+    whole = [row for row in rows if row["edema"] is not None]
+    edema = {v.name: v for v in clinical_variables(whole, everywhere)}["edema"]
+    assert edema.levels == ("mild", "none", "severe")
+
+
+def test_a_variable_named_as_a_missing_column_is_refused() -> None:
+    rows = [{"age": None if i < 20 else float(i), "age missing": float(i)} for i in range(40)]
+    with pytest.raises(InputError, match="Variable age missing is named as the missing values of age; rename it"):
+        clinical_variables(rows)
+
+
+def test_a_column_of_missing_values_is_that_of_statsmodels_and_selects_nothing_itself() -> None:
+    rows, y = with_gaps()
+    variables = clinical_variables(rows, {"edema": ["none", "mild", "severe"]})
+    result = select_clinical(rows, y, variables)
+    frame = pd.DataFrame(rows).assign(y=y)
+    frame["gap"] = frame["age"].isna().astype(float)
+    frame["age"] = frame["age"].astype(float).fillna(frame["age"].astype(float).median())
+    filled = frame["edema"].astype(object).where(frame["edema"].notna(), "missing")
+    frame["edema"] = pd.Categorical(filled, ["none", "mild", "severe", "missing"])
+    alone = smf.logit("y ~ age + gap", frame).fit(disp=0, tol=1e-12)
+    age = [effect for effect in result.univariate if effect.variable == "age"]
+    assert [e.column for e in age] == ["age", "age missing"]
+    assert [e.level for e in age] == ["", "missing"]
+    assert [e.coefficient for e in age] == pytest.approx([alone.params["age"], alone.params["gap"]], rel=1e-6)
+    assert [e.variable_p for e in age] == pytest.approx([alone.pvalues["age"]] * 2, rel=1e-5)
+    both = smf.logit("y ~ age + gap + edema", frame).fit(disp=0, tol=1e-12)
+    edema = [effect for effect in result.multivariate if effect.variable == "edema"]
+    assert [e.level for e in edema] == ["mild", "severe", "missing"]
+    assert {e.reference for e in edema} == {"none"}
+    theirs = [both.params[f"edema[T.{level}]"] for level in ("mild", "severe", "missing")]
+    assert [e.coefficient for e in edema] == pytest.approx(theirs, rel=1e-6)
+    joint = both.wald_test("edema[T.mild] = 0, edema[T.severe] = 0", scalar=True).pvalue
+    assert edema[0].variable_p == pytest.approx(float(joint), rel=1e-5)
+
+
+def test_that_a_value_was_not_recorded_is_no_finding() -> None:
+    rng = np.random.default_rng(2)
+    y = np.repeat([0, 1], 60)
+    rows = [{"lab": None if label and rng.random() < 0.8 else float(rng.normal())} for label in y]
+    variables = clinical_variables(rows)
+    result = select_clinical(rows, y, variables)
+    value, gap = result.univariate
+    assert gap.p < 1e-6  # whether it was measured tells the class
+    assert value.variable_p > 0.05
+    assert result.selected == ()
+
+
+def test_of_values_missing_together_one_column_stays() -> None:
+    rows, y = made_up(300)
+    rng = np.random.default_rng(8)
+    for row, label in zip(rows, y, strict=True):
+        row["size"] += 4.0 * label
+        if rng.random() < 0.3:
+            row["age"] = row["size"] = None
+    result = select_clinical(rows, y, clinical_variables(rows))
+    assert [v.name for v in result.selected] == ["age", "size", "edema"]
+    columns = [effect.column for effect in result.multivariate]
+    assert sum(column.endswith("missing") for column in columns) == 1
+    assert any("is missing where others are" in warning for warning in result.warnings)
+
+
+def test_one_class_against_the_rest() -> None:
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 3, 240)
+    rows = [
+        {
+            "age": None if rng.random() < 0.2 else float(rng.normal(50 + 10 * (label == 2), 8)),
+            "wall": str(rng.choice(["thin", "thick"], p=[0.9, 0.1] if label == 1 else [0.3, 0.7])),
+        }
+        for label in labels
+    ]
+    variables = clinical_variables(rows)
+    chosen = [select_clinical(rows, (labels == k).astype(int), variables) for k in range(3)]
+    assert "age" in [v.name for v in chosen[2].selected]
+    assert "wall" in [v.name for v in chosen[1].selected]
+    for k, result in enumerate(chosen):
+        X, names = encode_clinical(rows, result.selected or variables)
+        model = fit_logistic(X, (labels == k).astype(int), names)
+        assert model.probability(X).mean() == pytest.approx((labels == k).mean(), abs=1e-9)  # as ML must
+
+
+def test_a_factor_that_separates_is_tested_by_likelihood() -> None:
+    """Wald's joint test has no power where a level lies in one class only."""
+    y = np.repeat([0, 1], 40)
+    rows = [{"edema": "none" if label == 0 else ("mild" if i % 2 else "severe")} for i, label in enumerate(y)]
+    result = select_clinical(rows, y, clinical_variables(rows, {"edema": ["none", "mild", "severe"]}))
+    assert {effect.method for effect in result.univariate} == {"firth"}
+    assert result.univariate[0].variable_p < 1e-10
+    assert [v.name for v in result.selected] == ["edema"]
+
+
+def test_thresholds_are_those_given() -> None:
+    rows, y = made_up(60, seed=1)
+    variables = clinical_variables(rows)
+    p = {effect.variable: effect.variable_p for effect in select_clinical(rows, y, variables).univariate}
+    weakest = max(p, key=p.__getitem__)
+    assert weakest not in [e.variable for e in select_clinical(rows, y, variables, None, p[weakest]).multivariate]
+    wide = select_clinical(rows, y, variables, None, p[weakest] * 1.0001, 1.0)
+    assert [v.name for v in wide.selected] == [v.name for v in variables]
+
+
+def test_effects_tell_odds_ratios_and_those_refused_their_reason() -> None:
+    rows, y = made_up()
+    rows = [{**row, "clinic": "A"} for row in rows]
+    document = json.loads(json.dumps(select_clinical(rows, y, clinical_variables(rows)).to_json(), allow_nan=False))
+    for effect in [*document["univariate"], *document["multivariate"]]:
+        assert effect["odds_ratio"] == pytest.approx(np.exp(effect["coefficient"]), rel=1e-12)
+        assert effect["low"] < effect["odds_ratio"] < effect["high"]
+    assert document["refused"] == [{"variable": "clinic", "reason": "it is the same in all cases."}]
+    tiny = [{"dose": row["age"] * 1e-5} for row in rows]
+    effect = select_clinical(tiny, y, clinical_variables(tiny)).to_json()["univariate"][0]
+    assert effect["coefficient"] > 709
+    assert effect["odds_ratio"] is None
+
+
+def test_levels_that_read_as_numbers_are_levels_everywhere() -> None:
+    rows = [{"grade": value} for value in (2.0, "3a", 2.0, 3.0)]
+    (grade,) = clinical_variables(rows)
+    assert grade.levels == ("2", "3", "3a")
+    assert encode_clinical(rows, [grade])[0].tolist() == [[0, 0], [0, 1], [0, 0], [1, 0]]
+
+
+def test_a_nomogram_has_a_mark_for_unknown_values() -> None:
+    rows, y = with_gaps()
+    variables = clinical_variables(rows, {"edema": ["none", "mild", "severe"]}, {"age": "years"})[:3:2]
+    X, names = encode_clinical(rows, variables)
+    model = fit_logistic(X, y, names)
+    nomogram = Nomogram.from_regression(model, variables, X)
+    ours = [nomogram.probability({"age": row["age"], "edema": row["edema"]}) for row in rows]
+    np.testing.assert_allclose(ours, model.probability(X), atol=1e-12)
+    told = [{v.name: v.missing if row[v.name] is None else row[v.name] for v in variables} for row in rows]
+    assert [nomogram.probability(values) for values in told] == ours
+    document = json.loads(json.dumps(nomogram.to_json(), allow_nan=False))
+    assert [axis["ticks"][-1] for axis in document["axes"]] == ["missing", "missing"]
+    points = [p for axis in document["axes"] for p in axis["points"]]
+    assert (min(points), max(points)) == pytest.approx((0, 100), abs=1e-9)
+    assert Nomogram.from_json(document) == nomogram
+    known = [row["age"] for row in rows if row["age"] is not None]
+    assert nomogram.terms[0].low == pytest.approx(np.quantile(known, 10 / 200))
+    with pytest.raises(InputError, match="age is 'unclear', which is not a number"):
+        nomogram.probability({"age": "unclear", "edema": "mild"})
