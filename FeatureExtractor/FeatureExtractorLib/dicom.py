@@ -55,10 +55,44 @@ class Plane:
     intercept: float
 
 
+@dataclass(frozen=True)
+class Stack:
+    """The slices of a series from the first to the last along their normal, and the grid they make.
+
+    origin, spacing and direction: as SimpleITK's, x, y, z in LPS mm, the direction row by row. frame_of_reference: its
+    UID, empty where the series states none.
+    """
+
+    planes: tuple[Plane, ...]
+    origin: tuple[float, ...]
+    spacing: tuple[float, ...]
+    direction: tuple[float, ...]
+    frame_of_reference: str
+
+    def place(self, image: sitk.Image) -> None:
+        """Give an image of these slices its origin, spacing and direction."""
+        image.SetOrigin(self.origin)
+        image.SetSpacing(self.spacing)
+        image.SetDirection(self.direction)
+
+
 def read_series(path: Path) -> sitk.Image:
     """The volume of a DICOM series, x, y, z in LPS mm, rescale slope and intercept applied.
 
     path: a folder, FOLDER#SERIES or a file, as for `series_headers`. Integer values stay integers.
+    Raises InputError as `read_stack`, and when a file is damaged.
+    """
+    stack = read_stack(path)
+    image = sitk.GetImageFromArray(_values(stack.planes, path))
+    stack.place(image)
+    if stack.frame_of_reference:
+        image.SetMetaData(FRAME_OF_REFERENCE, sha256_of_bytes(stack.frame_of_reference.encode()))
+    return image
+
+
+def read_stack(path: Path) -> Stack:
+    """The slices of a DICOM series by their headers alone; path: as `read_series`.
+
     Raises InputError as `series_headers`, and when slices are coloured, differ in size or orientation, are missing,
     unevenly spaced, shifted sideways, or lie at the same place.
     """
@@ -68,18 +102,17 @@ def read_series(path: Path) -> sitk.Image:
         frame = str(headers[0].get("FrameOfReferenceUID") or "")
         thickness = float(headers[0].get("SpacingBetweenSlices") or headers[0].get("SliceThickness") or 1.0)
     planes = _stack(planes, path)
-    values = _values(planes, path)
     first, last = np.array(planes[0].position), np.array(planes[-1].position)
     row, column, normal = _axes(planes[0])
     down, across = planes[0].grid[6:8]
     between = float((last - first) @ normal) / (len(planes) - 1) if len(planes) > 1 else thickness
-    image = sitk.GetImageFromArray(values)
-    image.SetOrigin(first.tolist())
-    image.SetSpacing((across, down, between))
-    image.SetDirection(np.column_stack([row, column, normal]).ravel().tolist())
-    if frame:
-        image.SetMetaData(FRAME_OF_REFERENCE, sha256_of_bytes(frame.encode()))
-    return image
+    return Stack(
+        planes=tuple(planes),
+        origin=tuple(first.tolist()),
+        spacing=(across, down, between),
+        direction=tuple(np.column_stack([row, column, normal]).ravel().tolist()),
+        frame_of_reference=frame,
+    )
 
 
 def _planes(header: "Dataset", path: Path) -> list[Plane]:
