@@ -7,6 +7,7 @@ from scipy.stats import rankdata
 
 from FeatureExtractorLib.errors import InputError
 
+from .elimination import elimination_order
 from .estimator import Selector, is_constant
 from .lasso import fit_lasso
 
@@ -80,23 +81,27 @@ class SpearmanRedundancy(Selector):
 
 
 class RecursiveElimination(Selector):
-    """Drop the feature of least weight in a linear SVM of standardised features until n are left (Guyon 2002)."""
+    """Drop the feature of least weight in a linear SVM of standardised features until n are left (Guyon 2002).
 
-    def __init__(self, n: int = 20) -> None:
+    step: how many go at a time, or below 1 their share of all. order_: after `fit`, the columns that vary, from the
+    first eliminated to the last left; its last k are what n=k would have kept.
+    """
+
+    order_: np.ndarray
+
+    def __init__(self, n: int = 20, step: float = 1) -> None:
         self.n = n
+        self.step = step
 
     def choose(self, X: np.ndarray, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None) -> np.ndarray:
-        """Raises InputError when n is below one."""
-        from sklearn.feature_selection import RFE
-        from sklearn.svm import SVC
-
+        """Raises InputError when n is below one, and as `elimination_order`."""
         if self.n < 1:
             raise InputError(f"Recursive elimination cannot keep {self.n} features; give at least 1.")
-        mask = ~is_constant(X)
-        if mask.sum() > self.n:
-            standardised = (X[:, mask] - X[:, mask].mean(axis=0)) / X[:, mask].std(axis=0)
-            search = RFE(SVC(kernel="linear"), n_features_to_select=self.n).fit(standardised, y)
-            mask[mask] = search.support_
+        varying = np.flatnonzero(~is_constant(X))
+        standardised = (X[:, varying] - X[:, varying].mean(axis=0)) / X[:, varying].std(axis=0)
+        self.order_ = varying[elimination_order(standardised, y, self.step)]
+        mask = np.zeros(X.shape[1], dtype=bool)
+        mask[self.order_[-self.n :]] = True
         return mask
 
 
