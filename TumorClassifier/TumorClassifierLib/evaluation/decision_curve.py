@@ -6,7 +6,9 @@ import numpy as np
 
 from FeatureExtractorLib.errors import InputError
 
+from ..folds import as_groups
 from .calibration import check_probabilities
+from .intervals import bootstrap_rows
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,43 @@ def net_benefit(
     sensitivity = _share_at_or_above(p[y == 1], at)
     false_alarms = _share_at_or_above(p[y == 0], at)
     odds = at / (1 - at)
-    return DecisionCurve(
-        at, sensitivity * share - false_alarms * (1 - share) * odds, share - (1 - share) * odds
-    )
+    return DecisionCurve(at, sensitivity * share - false_alarms * (1 - share) * odds, share - (1 - share) * odds)
+
+
+@dataclass(frozen=True)
+class NetBenefitBand:
+    """(k,) limits of the net benefit at each threshold, pointwise."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+
+def net_benefit_band(
+    y: np.ndarray,
+    probability: np.ndarray,
+    thresholds: np.ndarray | None = None,
+    patients: np.ndarray | None = None,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> NetBenefitBand:
+    """Pointwise percentile limits of the net benefit when whole patients are drawn again, class by class.
+
+    y, probability, thresholds: as in `net_benefit`; patients: (n,). Since each class keeps its number of patients, the
+    limits are those at the cohort's own prevalence. Raises InputError as `net_benefit`.
+    """
+    curve = net_benefit(y, probability, thresholds)
+    y, p = check_probabilities(y, probability)
+    groups = as_groups(patients, len(y))
+    order = np.lexsort((p, y)) if patients is None else np.lexsort((p, y, groups))
+    y, p = y[order], p[order]
+    weights = bootstrap_rows(y, None if patients is None else groups[order], resamples, seed)
+    called = (p[:, None] >= curve.thresholds).astype(np.float64)
+    odds = curve.thresholds / (1 - curve.thresholds)
+    values = weights @ (called * y[:, None]) - (weights @ (called * (1 - y[:, None]))) * odds
+    values /= weights.sum(axis=1, keepdims=True)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return NetBenefitBand(low, high)
 
 
 def _share_at_or_above(p: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

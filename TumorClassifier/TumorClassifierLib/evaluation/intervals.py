@@ -62,6 +62,20 @@ def bootstrap_by_patient(
     groups = as_groups(patients, len(y))
     order = np.lexsort((score, y)) if patients is None else np.lexsort((score, y, groups))
     y, score, groups = y[order], score[order], np.arange(len(y)) if patients is None else groups[order]
+    values = statistic(y, score, bootstrap_rows(y, groups, resamples, seed))
+    interval = percentile_interval(float(statistic(y, score, np.ones((1, len(y))))[0]), values, level)
+    if interval is None:
+        raise InputError("The statistic is undefined in every resample; add patients of both classes.")
+    return interval
+
+
+def bootstrap_rows(y: np.ndarray, groups: np.ndarray | None, resamples: int, seed: int) -> np.ndarray:
+    """(B, n) how often each row counts in each resample of whole patients, drawn class by class.
+
+    y: (n,) class; groups: (n,) patient 0, 1, … of each row, None makes every row a patient. A patient with rows of
+    several classes counts to that of his or her first row.
+    """
+    groups = np.arange(len(y)) if groups is None else groups
     first_rows = np.unique(groups, return_index=True)[1]
     rng = np.random.default_rng(seed)
     drawn = np.zeros((resamples, len(first_rows)))
@@ -69,12 +83,16 @@ def bootstrap_by_patient(
         members = np.flatnonzero(y[first_rows] == label)
         if len(members):
             drawn[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
-    values = statistic(y, score, drawn[:, groups])
-    values = values[np.isfinite(values)]
-    if not len(values):
-        raise InputError("The statistic is undefined in every resample; add patients of both classes.")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(y, score, np.ones((1, len(y))))[0]), float(low), float(high))
+    return np.asarray(drawn[:, groups])
+
+
+def percentile_interval(value: float, resampled: np.ndarray, level: float = 0.95) -> Interval | None:
+    """The value with the percentiles of its (B,) resamples; None where it or all resamples are undefined (NaN)."""
+    known = resampled[np.isfinite(resampled)]
+    if not len(known) or not np.isfinite(value):
+        return None
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(value), float(low), float(high))
 
 
 def _upper(successes: int, trials: int, limit: float) -> float:

@@ -58,21 +58,42 @@ def binary_metrics(
     return results
 
 
+def called_metrics(
+    y: np.ndarray,
+    probability: np.ndarray,
+    called: np.ndarray,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Metrics:
+    """As `binary_metrics` of one row a patient, where each patient is called by a threshold of his or her own.
+
+    y: (n,) 0/1; probability: (n,) of class 1; called: (n,) 0/1. Raises InputError as `binary_metrics`.
+    """
+    ranked = binary_metrics(y, probability, level=level, resamples=resamples, seed=seed)
+    counted = binary_metrics(y, np.asarray(called, dtype=np.float64), level=level, resamples=resamples, seed=seed)
+    return {**ranked, **{name: counted[name] for name in SHARES}}
+
+
 def by_patient(y: np.ndarray, probability: np.ndarray, patients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class and mean probability of each patient, in the order of the patients' names.
 
-    y: (n,) 0/1; probability: (n,); patients: (n,). Raises InputError when a patient has rows of both classes.
+    y: (n,) class index; probability: (n,) or (n, K); patients: (n,). Raises InputError when a patient has rows of
+    several classes.
     """
-    y, p = np.asarray(y), np.asarray(probability, dtype=np.float64)
+    y, p = np.asarray(y, dtype=np.int64), np.asarray(probability, dtype=np.float64)
     groups = as_groups(patients, len(y))
-    sizes = np.bincount(groups)
-    positive = np.bincount(groups, weights=y)
-    mixed = np.flatnonzero((positive > 0) & (positive < sizes))
+    order = np.argsort(groups, kind="stable")
+    starts = np.unique(groups[order], return_index=True)[1]
+    label = y[order][starts]
+    mixed = groups[y != label[groups]]
     if len(mixed):
-        name = np.unique(np.asarray(patients))[mixed[0]]
+        name = np.unique(np.asarray(patients))[mixed.min()]
         raise InputError(f"Patient {name} has cases of both classes; correct the labels or the patient identifiers.")
-    means = np.asarray([np.sort(p[groups == group]).mean() for group in range(len(sizes))])
-    return (positive > 0).astype(np.int64), means
+    columns = [
+        [np.sort(part).mean() for part in np.split(column, starts[1:])] for column in np.atleast_2d(p[order].T)
+    ]  # sorted, so that the order of the rows does not show in the last digit
+    return label, np.asarray(columns[0] if p.ndim == 1 else columns).T
 
 
 def _closed_intervals(y: np.ndarray, p: np.ndarray, threshold: float, level: float) -> dict[str, Interval]:
