@@ -1,5 +1,6 @@
 """A signature: the linear score of a block of features, as Rad-score and DTL-score are."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -55,11 +56,34 @@ class SignatureScore:
         values = select_columns(X, names, self.features)
         return np.asarray((values - np.asarray(self.mean)) / np.asarray(self.scale) * np.asarray(self.coefficients))
 
-    def formula(self, name: str = "score") -> str:
-        """The score written out in standardised features, one term a line, largest weight first."""
-        order = np.argsort(-np.abs(self.coefficients), kind="stable")
-        terms = [f"{self.coefficients[i]:+.6f} × z({self.features[i]})" for i in order]
-        return "\n    ".join([f"{name} = {self.intercept:.6f}", *terms])
+    def formula(self, name: str = "score", digits: int = 12) -> str:
+        """The score written out in standardised features, one term a line, largest weight first.
+
+        Mean and scale of each feature follow, so that nothing but the text is needed to compute the score. digits:
+        significant ones; with 12 the score comes out to about ten.
+        """
+        order = self._by_weight()
+        terms = [f"{self.coefficients[i]:+.{digits}g} × z({self.features[i]})" for i in order]
+        scales = [
+            f"{self.features[i]}: mean {self.mean[i]:.{digits}g}, scale {self.scale[i]:.{digits}g}" for i in order
+        ]
+        lines = [f"{name} = {self.intercept:.{digits}g}", *terms]
+        return "\n    ".join(lines) + "\n" + "\n    ".join(["where z = (value - mean) / scale, with", *scales])
+
+    def raw_formula(self, name: str = "score", digits: int = 17) -> str:
+        """The score written out in the features' own values, one term a line, in the order of `formula`.
+
+        digits: significant ones; 17 are all there are. Where a mean is large beside its scale, large terms cancel and
+        that many are needed.
+        """
+        weights = np.asarray(self.coefficients) / np.asarray(self.scale)
+        intercept = math.fsum([self.intercept, *(-weights * np.asarray(self.mean))])
+        terms = [f"{weights[i]:+.{digits}g} × {self.features[i]}" for i in self._by_weight()]
+        return "\n    ".join([f"{name} = {intercept:.{digits}g}", *terms])
+
+    def _by_weight(self) -> list[int]:
+        """Positions of the features, the largest weight of a standardised feature first."""
+        return np.argsort(-np.abs(self.coefficients), kind="stable").tolist()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values from which `from_json` restores every number exactly."""
