@@ -3,21 +3,24 @@
 `NAME.tcmodel` is a zip of `manifest.json`, which lists every other member with its SHA-256, JSON documents, network
 weights as safetensors and `MODEL_CARD.md`. Members are stored uncompressed, in order, with one fixed date, so that
 equal models are equal files and a file that is not exactly what `write_bundle` would write is refused. Reading never
-unpickles and never runs anything.
+unpickles, never runs anything and never writes anything.
 """
 
-import io
-import json
+import os
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
-from FeatureExtractorLib.errors import BundleRejected
+from FeatureExtractorLib.errors import BundleRejected, InputError
 from FeatureExtractorLib.files import atomic_path, json_text, sha256_of_bytes
+
+from .archive import archive_pieces, check_archive, first_member, member_sizes, read_members
+from .strict_json import parse_json
+from .weights import check_weights
 
 SCHEMA_VERSION = 1
 SUFFIX = ".tcmodel"
@@ -28,20 +31,20 @@ REQUIRED: Mapping[str, type] = MappingProxyType(
 )
 
 LARGEST_BUNDLE_BYTES = 1 << 30
-LARGEST_DOCUMENTS_BYTES = 64 << 20  # together: parsed JSON takes up to twenty times its bytes
-MOST_MEMBERS = 64
-MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(json|safetensors|md)")
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+LARGEST_DOCUMENTS_BYTES = 32 << 20  # together; strict_json bounds what one becomes when parsed
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)  # by Windows
+LONGEST_TEXT = 200  # of a class, a modality, a version
 
 
 @dataclass(frozen=True)
 class Bundle:
     """What a model file holds.
 
-    manifest: what the model is, its settings, cohort and metrics. documents: fitted numbers, plain JSON values by
-    member name without suffix. weights: safetensors bytes by member name without suffix. card: Markdown.
-    sha256: of the file it was read from or will be written to.
+    manifest: what the model is, its settings, cohort and metrics; entries that this version does not know are kept,
+    so that a copy is the same file, and have no effect. documents: fitted numbers, plain JSON values by member name
+    without suffix. weights: safetensors bytes by member name without suffix. card: Markdown. sha256: of the file it
+    was read from or will be written to.
     """
 
     manifest: Mapping[str, Any]
@@ -52,7 +55,10 @@ class Bundle:
     @property
     def sha256(self) -> str:
         """The SHA-256 of the file this bundle is written as."""
-        return sha256_of_bytes(_serialise(self))
+        digest = sha256()
+        for piece in archive_pieces(_members(self)):
+            digest.update(piece)
+        return digest.hexdigest()
 
     @property
     def name(self) -> str:
@@ -61,43 +67,112 @@ class Bundle:
 
 
 def write_bundle(bundle: Bundle, path: Path) -> str:
-    """Write the model file and return its SHA-256; raises InputError when the folder cannot be written to."""
-    data = _serialise(bundle)
+    """Write the model file and return its SHA-256.
+
+    Raises InputError when the folder cannot be written to, or what is given would be refused when read.
+    """
+    try:
+        _check_manifest(bundle.manifest)
+        for name, raw in _members(bundle).items():
+            if name.endswith(".json"):
+                parse_json(raw)
+            elif name.endswith(".safetensors"):
+                check_weights(raw)
+    except ValueError as error:
+        raise InputError(f"{path} cannot be written because {error}; correct what the model is made of.") from error
     with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
-    return sha256_of_bytes(data)
+        return write_pieces(bundle, temporary)
+
+
+def write_pieces(bundle: Bundle, path: Path) -> str:
+    """Write the file of a bundle as it is, into a place that is there, and return its SHA-256; raises OSError."""
+    digest = sha256()
+    with open(path, "wb") as stream:
+        for piece in archive_pieces(_members(bundle)):
+            stream.write(piece)
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read and check a model file; raises BundleRejected with the reason for anything that is not exactly one."""
+    """Read and check a model file; raises BundleRejected with the reason for anything that is not exactly one.
+
+    At most LARGEST_BUNDLE_BYTES are held in memory, and at most LARGEST_DOCUMENTS_BYTES of them are parsed.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise BundleRejected(f"{path} does not exist or is not a file; name a {SUFFIX} file.")
-    if path.stat().st_size > LARGEST_BUNDLE_BYTES:
-        raise _rejected(path, f"it is larger than {LARGEST_BUNDLE_BYTES >> 30} GB")
-    data = path.read_bytes()
-    members = _read_members(data, path)
-    manifest = _parse(members.pop(MANIFEST), MANIFEST, path)
-    _check_manifest(manifest, members, path)
+    try:
+        if not path.is_file():
+            raise BundleRejected(f"{path} does not exist or is not a file; name a {SUFFIX} file.")
+        with open(path, "rb") as stream:
+            return _read(stream)
+    except OSError as error:
+        raise BundleRejected(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    except _Newer as error:
+        raise BundleRejected(f"{path} has {error}; update TumorClassifier.") from error
+    except ValueError as error:
+        raise BundleRejected(
+            f"{path} was refused because {error}; get the model file again from its source."
+        ) from error
+
+
+class _Newer(Exception):
+    """The file is of a format that a later version has brought."""
+
+
+def _read(stream: BinaryIO) -> Bundle:
+    """Read and check; raises ValueError with the reason, and _Newer."""
+    size = os.fstat(stream.fileno()).st_size
+    if size > LARGEST_BUNDLE_BYTES:
+        raise ValueError(f"it is larger than {LARGEST_BUNDLE_BYTES >> 30} GB")
+    _check_format(stream)
+    sizes = member_sizes(stream, size)
+    if MANIFEST not in sizes or CARD not in sizes:
+        raise ValueError(f"it has no {MANIFEST} or no {CARD}")
+    if sum(size for name, size in sizes.items() if not name.endswith(".safetensors")) > LARGEST_DOCUMENTS_BYTES:
+        raise ValueError(f"its documents are larger than {LARGEST_DOCUMENTS_BYTES >> 20} MB")
+    members = read_members(stream, sizes)
+    manifest = _parsed(MANIFEST, members[MANIFEST])
+    _check_members(manifest, members)
     bundle = Bundle(
         manifest=MappingProxyType({key: value for key, value in manifest.items() if key not in ("members", "schema")}),
         documents=MappingProxyType(
-            {name[:-5]: _parse(text, name, path) for name, text in members.items() if name.endswith(".json")}
+            {name[:-5]: _parsed(name, raw) for name, raw in members.items() if _is_document(name)}
         ),
         weights=MappingProxyType({name[:-12]: raw for name, raw in members.items() if name.endswith(".safetensors")}),
-        card=_decode(members[CARD], CARD, path),
+        card=_card(members[CARD]),
     )
+    for name, raw in bundle.weights.items():
+        try:
+            check_weights(raw)
+        except ValueError as error:
+            raise ValueError(f"the weights {name} are damaged: {error}") from error
     try:
-        own = _serialise(bundle)
-    except (ValueError, RecursionError) as error:  # what JSON reads but does not write: 1e999, half a surrogate pair
-        raise _rejected(path, f"its documents hold what no model does ({error})") from error
-    # Whatever hides outside the members (headers, gaps, trailing bytes) would make the file differ from its own copy.
-    if own != data:
-        raise _rejected(path, "its bytes are not those that its content is written as")
+        own = _members(bundle)
+    except ValueError as error:  # what JSON reads but does not write: 1e999, half a surrogate pair
+        raise ValueError(f"its documents hold what no model does ({error})") from error
+    if list(own) != list(members) or own != members:
+        raise ValueError("its bytes are not those that its content is written as")
+    check_archive(stream, members)
     return bundle
 
 
-def _serialise(bundle: Bundle) -> bytes:
+def _check_format(stream: BinaryIO) -> None:
+    """Raises _Newer for a later format, of which no more is known than that its first member is a manifest like ours.
+
+    Whatever else is wrong is found later.
+    """
+    raw = first_member(stream, MANIFEST, LARGEST_DOCUMENTS_BYTES)
+    try:
+        manifest = parse_json(raw or b"null")
+    except ValueError:
+        return
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if type(schema) is int and schema > SCHEMA_VERSION:
+        raise _Newer(f"format {schema}, newer than the {SCHEMA_VERSION} that is read here")
+
+
+def _members(bundle: Bundle) -> dict[str, bytes]:
+    """Every member of the file in its order, the manifest first."""
     members = {f"{name}.json": json_text(document).encode() for name, document in sorted(bundle.documents.items())}
     members |= {f"{name}.safetensors": raw for name, raw in sorted(bundle.weights.items())}
     members[CARD] = bundle.card.encode()
@@ -106,88 +181,61 @@ def _serialise(bundle: Bundle) -> bytes:
         "schema": SCHEMA_VERSION,
         "members": {name: sha256_of_bytes(raw) for name, raw in members.items()},
     }
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, raw in {MANIFEST: json_text(manifest).encode(), **members}.items():
-            entry = zipfile.ZipInfo(name, ZIP_DATE)
-            entry.create_system = 3  # one value on every platform
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, raw)
-    return stream.getvalue()
+    return {MANIFEST: json_text(manifest).encode(), **members}
 
 
-def _read_members(data: bytes, path: Path) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            _check_entries(entries, len(data), path)
-            return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, OSError) as error:
-        raise _rejected(path, f"it is damaged ({error})") from error
-
-
-def _check_entries(entries: list[zipfile.ZipInfo], bytes_in_file: int, path: Path) -> None:
-    """Refuse every archive trick before a byte of content is read."""
-    names = [entry.filename for entry in entries]
-    if len(names) > MOST_MEMBERS:
-        raise _rejected(path, f"it has {len(names)} members, more than the {MOST_MEMBERS} a model may have")
-    if len(set(names)) != len(names):
-        raise _rejected(path, "it has two members of one name")
-    if MANIFEST not in names or CARD not in names:
-        raise _rejected(path, f"it has no {MANIFEST} or no {CARD}")
-    for entry in entries:
-        if not MEMBER_NAME.fullmatch(entry.filename):
-            raise _rejected(path, f"its member {entry.filename[:80]!r} has a name that no model has")
-        if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
-            raise _rejected(path, f"its member {entry.filename} is compressed, which no model is")
-        if (entry.external_attr >> 16) & 0o170000 not in (0, 0o100000):
-            raise _rejected(path, f"its member {entry.filename} is a link or a device")
-    if sum(entry.file_size for entry in entries) > bytes_in_file:
-        raise _rejected(path, "its members claim more bytes than the file has")
-    if sum(e.file_size for e in entries if not e.filename.endswith(".safetensors")) > LARGEST_DOCUMENTS_BYTES:
-        raise _rejected(path, f"its documents are larger than {LARGEST_DOCUMENTS_BYTES >> 20} MB")
-
-
-def _check_manifest(manifest: Any, members: Mapping[str, bytes], path: Path) -> None:
+def _check_members(manifest: Any, members: Mapping[str, bytes]) -> None:
+    """Raises ValueError unless the manifest is of this format and lists exactly the other members."""
     if not isinstance(manifest, dict):
-        raise _rejected(path, f"its {MANIFEST} is not a table of names and values")
+        raise ValueError(f"its {MANIFEST} is not a table of names and values")
     schema = manifest.get("schema")
-    if isinstance(schema, int) and schema > SCHEMA_VERSION:
-        raise BundleRejected(
-            f"{path} has format {schema}, newer than the {SCHEMA_VERSION} that is read here; update TumorClassifier."
-        )
-    if schema != SCHEMA_VERSION:
-        raise _rejected(path, f"its format {schema!r} is unknown")
-    for name, kind in REQUIRED.items():
-        texts = manifest.get(name, ()) if kind is list else ()
-        if not isinstance(manifest.get(name), kind) or not all(isinstance(text, str) for text in texts):
-            raise _rejected(path, f"its {MANIFEST} does not say its {name}")
-    if not MODEL_NAME.fullmatch(manifest["name"]):
-        raise _rejected(path, "its name has other characters than letters, digits, '.', '_' and '-'")
-    listed = manifest.get("members")
-    if not isinstance(listed, dict) or set(listed) != set(members):
-        raise _rejected(path, f"its members are not those that its {MANIFEST} lists")
-    for name, raw in members.items():
+    if type(schema) is not int or schema != SCHEMA_VERSION:
+        raise ValueError(f"its format {ascii(schema)[:40]} is unknown")
+    _check_manifest(manifest)
+    listed, others = manifest.get("members"), {name: raw for name, raw in members.items() if name != MANIFEST}
+    if not isinstance(listed, dict) or set(listed) != set(others):
+        raise ValueError(f"its members are not those that its {MANIFEST} lists")
+    for name, raw in others.items():
         if sha256_of_bytes(raw) != listed[name]:
-            raise _rejected(path, f"its member {name} does not have the SHA-256 that its {MANIFEST} lists")
+            raise ValueError(f"its member {name} does not have the SHA-256 that its {MANIFEST} lists")
 
 
-def _parse(raw: bytes, name: str, path: Path) -> Any:
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not a number")
+def _check_manifest(manifest: Mapping[str, Any]) -> None:
+    """Raises ValueError where the manifest does not say what every model says."""
+    for name, kind in REQUIRED.items():
+        value = manifest.get(name)
+        texts = value if isinstance(value, list) else [value] if kind is str else []
+        if not isinstance(value, kind) or not all(_is_text(text) for text in texts):
+            raise ValueError(f"its {MANIFEST} does not say its {name}")
+    for name, least in (("classes", 2), ("modalities", 1)):
+        if not least <= len(set(manifest[name])) == len(manifest[name]):
+            raise ValueError(f"its {MANIFEST} does not say its {name}, {least} or more and each once")
+    if not is_model_name(manifest["name"]):
+        raise ValueError("its name has other characters than letters, digits, '.', '_' and '-', or is no file's name")
 
+
+def is_model_name(name: str) -> bool:
+    """Whether a model can be called so, and its file on every system."""
+    return bool(MODEL_NAME.fullmatch(name)) and not RESERVED_NAME.fullmatch(name)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and value.isprintable()
+
+
+def _is_document(name: str) -> bool:
+    return name.endswith(".json") and name != MANIFEST
+
+
+def _parsed(name: str, raw: bytes) -> Any:
     try:
-        return json.loads(_decode(raw, name, path), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise _rejected(path, f"its member {name} is not JSON ({error})") from error
+        return parse_json(raw)
+    except ValueError as error:
+        raise ValueError(f"its member {name} is not JSON as a model has it ({error})") from error
 
 
-def _decode(raw: bytes, name: str, path: Path) -> str:
+def _card(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise _rejected(path, f"its member {name} is not UTF-8 text") from error
-
-
-def _rejected(path: Path, reason: str) -> BundleRejected:
-    return BundleRejected(f"{path} was refused because {reason}; get the model file again from its source.")
+        raise ValueError(f"its member {CARD} is not UTF-8 text") from error

@@ -11,7 +11,16 @@ import typer
 from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
 from . import cli_measure, cli_models
-from .cli_options import ImageOption, JsonOption, MaskOption, SegmentOption, pairs_of, progress_bar
+from .cli_options import (
+    ImageOption,
+    JsonOption,
+    MaskOption,
+    RequireSignatureOption,
+    SegmentOption,
+    open_model,
+    pairs_of,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from .evaluation.metrics import Metrics
@@ -37,6 +46,7 @@ def classify(
         list[str] | None, typer.Option("--clinical", metavar="NAME=VALUE", help="A clinical value; repeat.")
     ] = None,
     case_id: Annotated[str, typer.Option("--case-id", help="Name of the case in the outputs.")] = "",
+    require_signature: RequireSignatureOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Classify one case and write prediction, report, map, nomogram and scene.
@@ -47,11 +57,10 @@ def classify(
 
     from .classify import classify_case
     from .outputs import write_outputs
-    from .store import load_model
 
     images = {name: Path(path) for name, path in pairs_of(image, "--image")}
     known = _clinical_values(pairs_of(clinical or [], "--clinical"))
-    bundle = load_model(model)
+    bundle = open_model(model, require_signature)
     case = read_case(
         images,
         mask,
@@ -127,6 +136,7 @@ def evaluate(
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Keep each case's numbers here.")
     ] = None,
+    require_signature: RequireSignatureOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Judge a model on labelled cases, by patient, with 95 % intervals.
@@ -136,10 +146,9 @@ def evaluate(
     from FeatureExtractorLib.files import check_can_write, write_json_atomically
     from FeatureExtractorLib.manifest import read_manifest
 
-    from .store import load_model
     from .training import evaluate as evaluate_model
 
-    bundle = load_model(model)
+    bundle = open_model(model, require_signature)
     if out is not None:
         check_can_write(out)
     with progress_bar() as progress:

@@ -4,11 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from FeatureExtractorLib.progress import Progress, silent, stage_name
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
 
 ImageOption = Annotated[
     list[str],
@@ -27,6 +30,20 @@ SegmentOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+RequireSignatureOption = Annotated[
+    bool,
+    typer.Option("--require-signature", help="Refuse a model that no trusted key has signed; see `models trust`."),
+]
+
+
+def open_model(name_or_path: str, require_signature: bool) -> "Bundle":
+    """Read a model; a signature beside it that is bad is told even where none is required."""
+    from .store import load_checked
+
+    bundle, check = load_checked(name_or_path, require_signature)
+    if check.state in ("bad", "unchecked"):
+        typer.echo(f"warning: {check.text}", err=True)
+    return bundle
 
 
 def pairs_of(texts: list[str], option: str) -> list[tuple[str, str]]:

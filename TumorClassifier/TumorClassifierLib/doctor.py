@@ -18,7 +18,8 @@ from FeatureExtractorLib.deep.published import torch_cache
 from FeatureExtractorLib.provenance import package_version
 from FeatureExtractorLib.resources import resource_path
 
-from .store import installed_models, user_folder
+from .places import keys_folder, user_folder
+from .store import installed_models
 
 OLDEST_PYTHON = (3, 11)
 BROUGHT_BY_SLICER = ("numpy>=2", "scipy>=1.13", "SimpleITK>=2.4")
@@ -57,6 +58,7 @@ def examine() -> list[Finding]:
         devices_finding(),
         *weights_findings(),
         models_finding(),
+        signatures_finding(),
         slicer_finding(),
         drawing_finding(),
         compiler_finding(),
@@ -158,6 +160,14 @@ def models_finding() -> Finding:
     return Finding("models", "limited", "none installed", remedy)
 
 
+def signatures_finding() -> Finding:
+    """Whether signatures of models can be made and checked."""
+    version = package_version("cryptography")
+    if version is not None:
+        return Finding("signatures", "ok", f"cryptography {version}")
+    return Finding("signatures", "limited", "cannot be checked", 'pip install "cryptography>=42"')
+
+
 def slicer_finding() -> Finding:
     """Whether results can be put into a Slicer scene here."""
     if "SLICER_HOME" in os.environ:
@@ -203,7 +213,7 @@ def disk_finding() -> Finding:
 
 def cache_finding() -> Finding:
     """What was stored on this computer outside the installation, and where, so that it can be removed."""
-    places = {"models": user_folder(), "network weights": torch_cache()}
+    places = {"models": user_folder(), "trusted keys": keys_folder(), "network weights": torch_cache()}
     return Finding("stored files", "ok", "; ".join(f"{what}: {path} ({_size(path)})" for what, path in places.items()))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 TOOL = runpy.run_path(str(Path(__file__).parents[2] / "Tools" / "imports.py"))
 HEAVY = {
     "captum",
+    "cryptography",
     "dask",
     "highdicom",
     "matplotlib",
