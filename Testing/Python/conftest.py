@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,29 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set TUMORCLASSIFIER_TEST_DATA to a folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_cli() -> Callable[..., tuple[int, str, str]]:
+    """Run `tumorclassifier` with arguments in this process: exit code, standard output, standard error."""
+    import contextlib
+    import io
+    import sys
+
+    from TumorClassifierLib.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        before = sys.argv
+        sys.argv = ["tumorclassifier", *map(str, arguments)]
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                main()
+                code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        finally:
+            sys.argv = before
+        return code, out.getvalue(), err.getvalue()
+
+    return run

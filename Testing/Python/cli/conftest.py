@@ -68,32 +68,6 @@ def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_cli() -> Callable[..., tuple[int, str, str]]:
-    """Run `tumorclassifier` with arguments in this process: exit code, standard output, standard error."""
-    import contextlib
-    import io
-    import sys
-
-    from TumorClassifierLib.cli import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        before = sys.argv
-        sys.argv = ["tumorclassifier", *map(str, arguments)]
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                main()
-                code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        finally:
-            sys.argv = before
-        return code, out.getvalue(), err.getvalue()
-
-    return run
-
-
-@pytest.fixture(scope="session")
 def trained(
     make_cohort: CohortMaker,
     settings_file: Path,
