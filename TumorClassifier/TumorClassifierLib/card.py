@@ -27,10 +27,10 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "",
         f"**{HEADER}**",
         "",
-        f"- Decides between: {' and '.join(manifest['classes'])}; gives the probability of {manifest['positive']}",
+        f"- Decides between: {_decided(manifest)}",
         f"- Images: {', '.join(manifest['modalities'])}, with an outline of the tumour",
         f"- Recipe: {manifest['recipe']} ({manifest['publication']})",
-        f"- Network: {manifest['settings']['backbone']}, {manifest['weights_origin']}",
+        f"- Network: {manifest['networks']}",
         f"- Intended use: {about['intended_use'] or 'research on cohorts like the one it was trained on'}",
         "",
         "## Data",
@@ -42,9 +42,9 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "",
         "## How good it is",
         "",
-        f"{manifest['folds']}-fold cross-validation by patient: everything that is fitted, network and selection "
-        "included, was fitted without the patients it was judged on. A patient's probability is the mean over his or "
-        "her images. Value and 95 % interval:",
+        f"{_times(manifest)}{manifest['folds']}-fold cross-validation by patient: everything that is fitted, network "
+        "and selection included, was fitted without the patients it was judged on. A patient's probability is the "
+        f"mean over his or her images.{_macro(manifest)} Value and 95 % interval:",
         "",
         *metrics_table(manifest["metrics"]),
     ]
@@ -55,6 +55,22 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     if manifest["warnings"]:
         lines += ["## Notes from training", "", *(f"- {warning}" for warning in manifest["warnings"]), ""]
     return "\n".join(lines)
+
+
+def _decided(manifest: Mapping[str, Any]) -> str:
+    *others, last = manifest["classes"]
+    given = manifest["positive"]
+    return f"{', '.join(others)} and {last}; gives the probability of {given or 'each'}"
+
+
+def _times(manifest: Mapping[str, Any]) -> str:
+    return f"{manifest['repeats']} times repeated " if manifest["repeats"] > 1 else ""
+
+
+def _macro(manifest: Mapping[str, Any]) -> str:
+    if manifest["positive"] is not None:
+        return ""
+    return " Figures are plain means over the classes, each against the rest; accuracy is that of the called class."
 
 
 def with_interval(metric: Mapping[str, float | None]) -> str:

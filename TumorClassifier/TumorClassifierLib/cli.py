@@ -55,7 +55,7 @@ def classify(
     """
     from FeatureExtractorLib.reading import read_case
 
-    from .classify import classify_case
+    from .classify import alignment_of, classify_case
     from .outputs import write_outputs
 
     images = {name: Path(path) for name, path in pairs_of(image, "--image")}
@@ -67,6 +67,7 @@ def classify(
         case_id=case_id or "unnamed",
         segment=segment,
         clinical=known,
+        alignment=alignment_of(bundle),
     )
     with progress_bar() as progress:
         result = classify_case(case, bundle, progress)
@@ -269,6 +270,7 @@ def _print_metrics(metrics: "dict[str, Metrics]", what: str) -> None:
     from .card import with_interval
 
     names = ("auc", "sensitivity", "specificity", "accuracy")
-    typer.echo(f"{'model':<12}" + "".join(f"{name:>22}" for name in names) + f"   ({what}, 95 % interval)")
+    width = max(12, *(len(model) + 1 for model in metrics))
+    typer.echo(f"{'model':<{width}}" + "".join(f"{name:>22}" for name in names) + f"   ({what}, 95 % interval)")
     for model, values in metrics.items():
-        typer.echo(f"{model:<12}" + "".join(f"{with_interval(values[name]):>22}" for name in names))
+        typer.echo(f"{model:<{width}}" + "".join(f"{with_interval(values[name]):>22}" for name in names))

@@ -1,16 +1,19 @@
-"""Cases to numbers for a recipe: radiomics and the network's input, measured once and kept in a cache."""
+"""Cases to numbers for a recipe: radiomics, deep features and the network's input, measured once, kept in a cache."""
 
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from FeatureExtractorLib.alignment import Alignment
 from FeatureExtractorLib.case import Case, ClinicalValue
+from FeatureExtractorLib.deep.backbones import backbone_spec, parse_weights
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.extraction import network_input
@@ -23,39 +26,53 @@ from FeatureExtractorLib.provenance import versions
 from FeatureExtractorLib.radiomics.engine import RadiomicsEngine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings
 
+if TYPE_CHECKING:
+    from torch import nn
+
+MOST_NETWORKS = 8  # kept in memory at once: every backbone there is
+
 
 @dataclass(frozen=True)
 class MeasureSettings:
-    """What is measured and how. modality: the image used. slice_spacing: mm (x, y, z) of PNG and JPEG slices."""
+    """What is measured and how.
 
-    modality: str
+    modalities: the images used. radiomics: None measures none. backbones: frozen networks (name, weights) whose
+    pooled features are measured; without any, the crop itself is kept for a network that the recipe trains.
+    slice_spacing: mm (x, y, z) of PNG and JPEG slices. alignment: how a case's modalities come onto one grid.
+    """
+
+    modalities: tuple[str, ...]
     preparation: Preparation
-    radiomics: RadiomicsSettings
+    radiomics: RadiomicsSettings | None
     crop: SliceSettings
     slice_spacing: tuple[float, float, float] | None = None
+    backbones: tuple[tuple[str, str], ...] = ()
+    alignment: Alignment = Alignment()
 
 
 @dataclass(frozen=True)
 class Measures:
-    """The numbers of one tumour: radiomics by PyRadiomics' names, and what the network sees of it.
+    """The numbers of one tumour in one modality.
 
-    crop: in 0–1, (height, width) in grey or (3, height, width) in colour.
+    radiomics: by PyRadiomics' names. crop: what a network sees, in 0–1, (height, width) in grey or (3, height, width)
+    in colour. deep: per frozen network its pooled features, (width,) float64.
     """
 
     radiomics: Mapping[str, float]
-    crop: np.ndarray
+    crop: np.ndarray | None = None
+    deep: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
 class CaseMeasures:
-    """A measured case; second: the same tumour as a second reader outlined it, for agreement."""
+    """A measured case, by modality; second: the same tumour as a second reader outlined it, for agreement."""
 
     case_id: str
     patient_id: str
     label: str | None
     clinical: Mapping[str, ClinicalValue]
-    first: Measures
-    second: Measures | None = None
+    first: Mapping[str, Measures]
+    second: Mapping[str, Measures] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,17 +83,56 @@ class MeasuredCohort:
     failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+def radiomics_of(measures: Mapping[str, Measures]) -> dict[str, float]:
+    """All radiomics features of a case by `<MODALITY>.<PyRadiomics name>`."""
+    return {f"{modality}.{name}": value for modality, m in measures.items() for name, value in m.radiomics.items()}
+
+
 def measure(
     case: Case, settings: MeasureSettings, engine: RadiomicsEngine, progress: Progress = silent
-) -> tuple[PreparedImage, Measures]:
-    """Prepare a case's image and measure its tumour; raises InputError as preparation and engine do."""
-    image, mask = case.image(settings.modality), case.required_mask(settings.modality)
-    prepared = prepare(image, mask, settings.preparation, progress)
-    progress("radiomics", 0.0)
-    radiomics = engine.extract(prepared.image, prepared.mask, settings.radiomics)
-    progress("radiomics", 1.0)
-    crop = network_input(prepared, settings.crop)
-    return prepared, Measures(MappingProxyType(radiomics), crop[0] if settings.crop.colour == "grey" else crop)
+) -> tuple[dict[str, PreparedImage], dict[str, Measures]]:
+    """Prepare a case's images and measure the tumour in each; raises InputError as preparation and engine do."""
+    prepared, measures = {}, {}
+    for modality in settings.modalities:
+        image, mask = case.image(modality), case.required_mask(modality)
+        prepared[modality] = prepare(image, mask, settings.preparation, progress)
+        measures[modality] = _measures(prepared[modality], settings, engine, progress)
+    return prepared, measures
+
+
+def _measures(
+    prepared: PreparedImage, settings: MeasureSettings, engine: RadiomicsEngine, progress: Progress
+) -> Measures:
+    radiomics: Mapping[str, float] = {}
+    if settings.radiomics is not None:
+        progress("radiomics", 0.0)
+        radiomics = engine.extract(prepared.image, prepared.mask, settings.radiomics)
+        progress("radiomics", 1.0)
+    if not settings.backbones:
+        crop = network_input(prepared, settings.crop)
+        return Measures(MappingProxyType(radiomics), crop[0] if settings.crop.colour == "grey" else crop)
+    return Measures(MappingProxyType(radiomics), None, MappingProxyType(_deep_features(prepared, settings, progress)))
+
+
+def _deep_features(prepared: PreparedImage, settings: MeasureSettings, progress: Progress) -> dict[str, np.ndarray]:
+    from FeatureExtractorLib.deep.features import pooled_features
+
+    found = {}
+    for i, (name, weights) in enumerate(settings.backbones):
+        progress("deep features", i / len(settings.backbones))
+        crop = network_input(prepared, replace(settings.crop, size=backbone_spec(name).input_size))
+        found[name] = pooled_features(frozen_network(name, weights), crop[np.newaxis])[0]
+    progress("deep features", 1.0)
+    return found
+
+
+@lru_cache(maxsize=MOST_NETWORKS)
+def frozen_network(name: str, weights: str) -> "nn.Sequential":
+    """A backbone with the weights as they come, on the fastest device; raises InputError and WeightsUnavailable."""
+    from FeatureExtractorLib.deep.backbones import build_backbone
+    from FeatureExtractorLib.deep.features import choose_device
+
+    return build_backbone(name, parse_weights(weights)).to(choose_device("auto"))
 
 
 def measure_cohort(
@@ -107,56 +163,70 @@ def measure_cohort(
 def _measure_entry(
     entry: CaseEntry, settings: MeasureSettings, engine: RadiomicsEngine, cache: Path | None
 ) -> CaseMeasures:
-    first = _cached(entry, entry.mask, settings, engine, cache)
+    first = _cached(entry, False, settings, engine, cache)
     second = None
     if entry.second_reader_mask is not None:
-        second = _cached(entry, entry.second_reader_mask, settings, engine, cache)
+        second = _cached(entry, True, settings, engine, cache)
     return CaseMeasures(entry.case_id, entry.patient_id, entry.label, entry.clinical, first, second)
 
 
 def _cached(
-    entry: CaseEntry, mask: Path | None, settings: MeasureSettings, engine: RadiomicsEngine, cache: Path | None
-) -> Measures:
-    def compute() -> Measures:
-        case = entry.read_second_reader if mask is not None and mask == entry.second_reader_mask else entry.read
-        return measure(case(settings.slice_spacing), settings, engine)[1]
+    entry: CaseEntry, second_reader: bool, settings: MeasureSettings, engine: RadiomicsEngine, cache: Path | None
+) -> Mapping[str, Measures]:
+    def compute() -> Mapping[str, Measures]:
+        read = entry.read_second_reader if second_reader else entry.read
+        return MappingProxyType(measure(read(settings.slice_spacing, settings.alignment), settings, engine)[1])
 
     if cache is None:
         return compute()
-    path = cache / f"{_key(entry, mask, settings, engine)}.npz"
-    kept = _kept(path)
+    path = cache / f"{_key(entry, second_reader, settings, engine)}.npz"
+    kept = _kept(path, settings)
     if kept is not None:
         return kept
     measures = compute()
     with atomic_path(path) as temporary:
-        np.savez(
-            temporary,
-            names=np.array(list(measures.radiomics)),
-            values=np.array(list(measures.radiomics.values()), dtype=np.float64),
-            crop=measures.crop,
-        )
+        np.savez(temporary, **_arrays(measures))  # type: ignore[arg-type]
     return measures
 
 
-def _kept(path: Path) -> Measures | None:
+def _arrays(measures: Mapping[str, Measures]) -> dict[str, np.ndarray]:
+    arrays = {}
+    for modality, m in measures.items():
+        arrays[f"{modality}.names"] = np.array(list(m.radiomics), dtype=np.str_)
+        arrays[f"{modality}.values"] = np.array(list(m.radiomics.values()), dtype=np.float64)
+        if m.crop is not None:
+            arrays[f"{modality}.crop"] = m.crop
+        arrays |= {f"{modality}.deep.{name}": features for name, features in m.deep.items()}
+    return arrays
+
+
+def _kept(path: Path, settings: MeasureSettings) -> Mapping[str, Measures] | None:
     """What the cache holds; None where it holds nothing, or something damaged, which is measured again."""
+    found = {}
     try:
         with np.load(path, allow_pickle=False) as stored:
-            radiomics = dict(zip(stored["names"].tolist(), stored["values"].tolist(), strict=True))
-            return Measures(MappingProxyType(radiomics), stored["crop"])
+            for name in settings.modalities:
+                values = zip(stored[f"{name}.names"].tolist(), stored[f"{name}.values"].tolist(), strict=True)
+                deep = {backbone: stored[f"{name}.deep.{backbone}"] for backbone, _ in settings.backbones}
+                crop = None if settings.backbones else stored[f"{name}.crop"]
+                found[name] = Measures(MappingProxyType(dict(values)), crop, MappingProxyType(deep))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
+    return MappingProxyType(found)
 
 
-def _key(entry: CaseEntry, mask: Path | None, settings: MeasureSettings, engine: RadiomicsEngine) -> str:
+def _key(entry: CaseEntry, second_reader: bool, settings: MeasureSettings, engine: RadiomicsEngine) -> str:
     """A hash of everything that the numbers depend on; a missing file is reported by reading, not here."""
-    named = (entry.images.get(settings.modality), mask, *entry.masks.values())
+    images = entry.images if settings.alignment.wanted else {m: entry.images.get(m) for m in settings.modalities}
+    named = (*images.values(), entry.second_reader_mask if second_reader else entry.mask, *entry.masks.values())
     files = [path for path in named if path is not None]
     parts: list[Any] = [
         repr(settings),
+        [repr(parse_weights(weights)) for _, weights in settings.backbones],
         engine.name,
         versions(),
         entry.segment,
+        second_reader,
         [sha256_of_input(path) for path in files],
     ]
     return sha256_of_bytes(json.dumps(parts, sort_keys=True).encode())

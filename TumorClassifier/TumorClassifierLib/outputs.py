@@ -43,7 +43,7 @@ def write_outputs(
         with watch.stage("report"):
             if result.nomogram is not None:
                 drawn = unfinished / "nomogram.svg"
-                draw_nomogram(Nomogram.from_json(result.nomogram), drawn, dict(result.nomogram_values))
+                draw_nomogram(Nomogram.from_json(result.nomogram), drawn, dict(result.values))
                 nomogram = drawn.read_bytes()
             picture = tumour_picture(image, case.required_mask(), result.cam)
             report = patient_report(result.prediction, bundle.manifest, picture, nomogram)

@@ -49,8 +49,8 @@ def test_offline_nothing_is_downloaded_and_nothing_measured(
 @pytest.mark.parametrize(("colour", "same"), [("grey", True), ("jet", False)])
 def test_a_recipes_network_sees_the_colours_that_were_chosen(make_cohort, colour: str, same: bool) -> None:
     settings = MeasureSettings(
-        "T1C", Preparation(n4="none"), load_settings("original"), SliceSettings(size=32, colour=colour)
+        ("T1C",), Preparation(n4="none"), load_settings("original"), SliceSettings(size=32, colour=colour)
     )
-    images = crops_of(measure_cohort(read_manifest(make_cohort(2)).entries, settings, get_engine("native")).cases)
+    images = crops_of(measure_cohort(read_manifest(make_cohort(2)).entries, settings, get_engine("native")).cases, "T1C")
     assert images.shape == (2, 3, 32, 32)
     assert np.array_equal(images[:, 0], images[:, 2]) == same

@@ -38,7 +38,7 @@ def test_card_is_honest() -> None:
     for name in ("auc", "sensitivity", "specificity"):
         metric = bundle.manifest["metrics"]["nomogram"][name]
         assert metric["low"] <= metric["value"] <= metric["high"], name
-    assert "random weights" in bundle.manifest["weights_origin"]
+    assert "random weights" in bundle.manifest["networks"]
 
 
 def test_it_stays_small_enough_to_ship() -> None:

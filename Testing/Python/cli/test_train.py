@@ -18,7 +18,7 @@ def test_a_trained_model_says_what_it_is(trained: Path) -> None:
     assert bundle.manifest["classes"] == ["low", "high"]
     assert bundle.manifest["cohort"]["patients_by_class"] == {"high": 8, "low": 8}
     assert set(bundle.manifest["metrics"]) >= {"nomogram", "radiomics", "deep"}
-    assert "random weights, seed 0" in bundle.manifest["weights_origin"]
+    assert "random weights, seed 0" in bundle.manifest["networks"]
     assert "research use only" in bundle.card.lower() and "8 high, 8 low" in bundle.card
     text = json.dumps(dict(bundle.manifest)) + json.dumps(dict(bundle.documents))
     assert '"p0"' not in text and '"p15"' not in text, "a model must not name its patients"
@@ -127,7 +127,7 @@ def test_places_and_names_that_cannot_be_are_refused_before_training(
     ("change", "sentence"),
     [
         ({"label": ""}, "has no label"),
-        ({"label": "same"}, "has 1 classes"),
+        ({"label": "same"}, "All training cases have one label"),
     ],
 )
 def test_useless_labels_are_refused(

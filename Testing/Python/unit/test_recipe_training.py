@@ -15,39 +15,56 @@ from FeatureExtractorLib.preparation import Preparation
 from TumorClassifierLib import training
 from TumorClassifierLib.measures import CaseMeasures, Measures
 from TumorClassifierLib.networks.training import TrainingSettings
+from TumorClassifierLib.out_of_fold import out_of_fold, predictions_of
 from TumorClassifierLib.recipes.dtlr_model import Settings
 from TumorClassifierLib.settings import plain
-from TumorClassifierLib.training import cross_validate, judge, train
+from TumorClassifierLib.training import train
 
 CLASSES = ("low", "high")
 
 
 def case(i: int, value: float, sex: str = "F", label: str | None = None) -> CaseMeasures:
-    measures = Measures(MappingProxyType({"x": value, "y": 1.0 * i}), np.zeros((2, 2), np.float32))
+    measures = {"T1": Measures(MappingProxyType({"x": value, "y": 1.0 * i}))}
     return CaseMeasures(f"c{i}", f"p{i}", label or CLASSES[i % 2], MappingProxyType({"sex": sex}), measures)
+
+
+class Certain:
+    """A trust that rules out the less probable class."""
+
+    level = 0.9
+
+    def prediction_set(self, p: np.ndarray) -> tuple[int, ...]:
+        return (int(np.argmax(p)),)
 
 
 @dataclass(frozen=True)
 class Fitted:
     classes: tuple[str, str] = CLASSES
     threshold: float = 0.5
+    trust: Certain = Certain()
 
 
 def probabilities(fitted: Fitted, cases: list[CaseMeasures]) -> dict[str, np.ndarray]:
     if any(c.clinical["sex"] == "unheard of" for c in cases):
         raise InputError("sex is 'unheard of', which the model has not seen.")
-    return {"nomogram": np.array([c.first.radiomics["x"] for c in cases])}
+    p = np.array([c.first["T1"].radiomics["x"] for c in cases])
+    return {"nomogram": np.column_stack([1 - p, p])}
+
+
+def module(**functions: Any) -> Any:
+    return SimpleNamespace(MAIN="nomogram", **{"probabilities": probabilities, **functions})
 
 
 def test_a_case_that_cannot_be_judged_is_left_out_with_its_reason() -> None:
     cases = [case(i, 0.2 + 0.6 * (i % 2)) for i in range(8)] + [case(8, 0.9, sex="unheard of")]
-    judged, metrics, failures = judge(SimpleNamespace(probabilities=probabilities), Fitted(), cases)
-    assert len(judged) == 8 and metrics["nomogram"]["auc"]["value"] == 1.0
+    judged, found, failures = predictions_of(module(), Fitted(), cases)
+    assert len(judged) == 8 and found.probabilities["nomogram"].shape == (8, 2)
+    assert found.sets == [(0,), (1,)] * 4 and found.cuts.tolist() == [0.5] * 8
     assert failures == {"c8": "sex is 'unheard of', which the model has not seen."}
     with pytest.raises(InputError, match="None of the 1 cases"):
-        judge(SimpleNamespace(probabilities=probabilities), Fitted(), cases[8:])
+        predictions_of(module(), Fitted(), cases[8:])
     with pytest.raises(InputError, match="has the label 'other'"):
-        judge(SimpleNamespace(probabilities=probabilities), Fitted(), [case(0, 0.5, label="other")])
+        predictions_of(module(), Fitted(), [case(0, 0.5, label="other")])
 
 
 def test_every_fold_knows_all_levels_and_none_of_its_own_test_patients() -> None:
@@ -62,18 +79,11 @@ def test_every_fold_knows_all_levels_and_none_of_its_own_test_patients() -> None
         assert not seen[-1][0] & {c.patient_id for c in part}
         return probabilities(fitted, part)
 
-    module = SimpleNamespace(fit=fit, probabilities=judged)
-    metrics, _ = cross_validate(module, cases, CLASSES, SimpleNamespace(folds=3, seed=0))
-    assert [levels for _, levels in seen] == [{"sex": ("F", "M", "X")}] * 3
-    assert set(metrics) == {"nomogram"}
-
-
-def test_a_feature_that_one_case_lacks_is_dropped_for_all() -> None:
-    cases = [case(0, 0.1), case(1, np.nan), case(2, 0.3)]
-    kept, warnings = training._finite_in_every_case(cases)
-    assert [dict(c.first.radiomics) for c in kept] == [{"y": 0.0}, {"y": 1.0}, {"y": 2.0}]
-    assert warnings == ("1 of 2 radiomics features are not finite in every case.",)
-    assert training._finite_in_every_case(cases[:1]) == ((cases[0],), ())
+    settings = SimpleNamespace(folds=3, seed=0, repeats=2)
+    found = out_of_fold(module(fit=fit, probabilities=judged), cases, CLASSES, settings)
+    assert [levels for _, levels in seen] == [{"sex": ("F", "M", "X")}] * 6
+    assert seen[0][0] != seen[3][0], "every repeat makes folds of its own"
+    assert set(found.probabilities) == {"nomogram"} and len(found.by_repeat["nomogram"]) == 2
 
 
 def test_a_model_does_not_say_in_which_folders_it_was_made(tmp_path: Path) -> None:
@@ -92,8 +102,8 @@ def test_a_model_does_not_say_in_which_folders_it_was_made(tmp_path: Path) -> No
         (["a,a,low,", "b,b,high,"], "my model", "cannot be called 'my model'"),
         (["a,a,low,", "b,b,high,", "c,c,other,test"], "m", "Test case c has the label 'other'"),
         (["a,a,low,", "b,b,high,", "c,c,,test"], "m", "Test case c has the label None"),
-        (["a,a,low,", "b,b,high,", "c,c,low,test"], "m", "All test cases are low"),
-        (["a,p,low,", "b,p,high,", "c,c,low,"], "m", "Patient p has cases of both classes"),
+        (["a,a,low,", "b,b,high,", "c,c,low,test"], "m", "No test case is high"),
+        (["a,p,low,", "b,p,high,", "c,c,low,"], "m", "Patient p has cases of two classes"),
     ],
 )
 def test_what_would_fail_at_the_end_is_refused_at_the_start(

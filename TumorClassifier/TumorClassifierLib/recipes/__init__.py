@@ -2,11 +2,14 @@
 
 A recipe is a module with
 
-- `Settings`: a frozen dataclass of every number it uses; `PUBLICATION`: what it follows;
-- `measure_settings(settings) -> MeasureSettings`: what is measured of each case;
+- `Settings`: a frozen dataclass of every number it uses; `PUBLICATION`: what it follows; `MAIN`: its whole model
+  among the sub-models;
+- `measure_settings(settings) -> MeasureSettings`: what is measured of each case; `networks(settings)`: in words;
 - `fit(cases, classes, settings, progress, levels)`: every fitted step, on these cases only; levels: of categorical
-  clinical variables, by name, where the cases need not show all of them;
-- `probabilities(fitted, cases)`: by the whole model and by each sub-model;
+  clinical variables, by name, where the cases need not show all of them. Two classes are (negative, positive). What
+  is fitted has `classes`, `nomograms`, `threshold` (None for three or more classes), `trust` and `warnings`;
+- `probabilities(fitted, cases)`: (n, K) by the whole model and by each sub-model;
+- `describe(fitted)`: what a report says of it;
 - `pack(fitted)` and `unpack(bundle)`: to a bundle's documents and weights, and back;
 - `classify(case, bundle, progress) -> ClassificationResult`.
 

@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from FeatureExtractorLib.alignment import Alignment
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import BundleRejected, InputError
 from FeatureExtractorLib.preparation import Preparation
 
 from ..bundle import Bundle
 from ..card import About
-from ..clinical import ClinicalSelection, ClinicalVariable
 from ..networks.resnet2d import build_classifier
 from ..networks.state import load_state, save_state
 from ..networks.training import TrainingSettings
-from ..nomogram import Nomogram
-from ..regression import LogisticModel
 from ..settings import settings_of
 from ..signature import SignatureScore
 from ..svm import SvmModel
+from ..trust import Trust, TrustSettings
+from .class_nomogram import ClassNomogram, modelled_classes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,15 +28,17 @@ if TYPE_CHECKING:
 class Settings:
     """Every number of the recipe; the defaults are the publication's where it states them.
 
-    radiomics: a preset or a PyRadiomics settings file. icc, spearman, clinical_p: thresholds of the selection steps.
-    stable_features: a list that `agree` has written, taken for radiomics in place of the ICC of this cohort's readers.
-    positive: the class whose probability is given (default: the last by name). folds: of the patient-wise
-    cross-validation that judges the recipe. inner_folds: of the cross-fitting that feeds the nomogram. about: what
-    the model card should say of the data.
+    alignment: how the modality comes onto the grid of the one that the mask was drawn on. radiomics: a preset or a
+    PyRadiomics settings file. icc, spearman, clinical_p: thresholds of the selection steps. stable_features: a list
+    that `agree` has written, taken for radiomics in place of the ICC of this cohort's readers. positive: of two
+    classes the one whose probability is given (default: the last by name). threshold: how it is cut, see
+    `choose_threshold`. folds, repeats: of the patient-wise cross-validation that judges the recipe. inner_folds: of
+    the cross-fitting that feeds the nomogram. about: what the model card should say of the data.
     """
 
     modality: str = "T1C"
     slice_spacing: tuple[float, float, float] | None = None
+    alignment: Alignment = field(default_factory=Alignment)
     preparation: Preparation = field(default_factory=Preparation)
     radiomics: str = "dtlr"
     engine: str = "auto"
@@ -49,9 +51,12 @@ class Settings:
     spearman: float = 0.9
     clinical_p: float = 0.05
     positive: str | None = None
+    threshold: str = "youden"
     folds: int = 5
+    repeats: int = 1
     inner_folds: int = 3
     seed: int = 0
+    trust: TrustSettings = field(default_factory=TrustSettings)
     about: About = field(default_factory=About)
 
     def __post_init__(self) -> None:
@@ -59,7 +64,7 @@ class Settings:
         for name, share in shares.items():
             if not 0 < share <= 1:
                 raise InputError(f"The setting {name} cannot be {share}; choose a share above 0 and up to 1.")
-        for name, least in (("folds", 2), ("inner_folds", 2), ("seed", 0)):
+        for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
         if self.slice_spacing is not None and min(self.slice_spacing) <= 0:
@@ -69,52 +74,67 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What is fitted to turn measures into the two scores: the fine-tuned network and both signatures."""
+class ClassModel:
+    """One class against the rest: its two signatures, its SVM models by block, and the nomogram of it all."""
 
-    network: "nn.Sequential"
     radiomics: SignatureScore
     deep: SignatureScore
+    svm: Mapping[str, SvmModel]
+    nomogram: ClassNomogram
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "radiomics": self.radiomics.to_json(),
+            "deep": self.deep.to_json(),
+            "svm": {name: model.to_json() for name, model in self.svm.items()},
+            "nomogram": self.nomogram.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Restore from `to_json`; raises BundleRejected, KeyError, TypeError or ValueError when it is none."""
+        return cls(
+            radiomics=SignatureScore.from_json(document["radiomics"]),
+            deep=SignatureScore.from_json(document["deep"]),
+            svm={name: SvmModel.from_json(model) for name, model in document["svm"].items()},
+            nomogram=ClassNomogram.from_json(document["nomogram"]),
+        )
 
 
 @dataclass(frozen=True)
 class Fitted:
     """The whole fitted recipe.
 
-    classes: (negative, positive). variables: the clinical ones that stayed. regression: of these and both scores.
-    svm: by block. ranges: lowest and highest training value of each radiomics feature that is used. flow: how many
-    features were left after each selection step.
+    classes: (negative, positive), or any number of them. models: of the positive class, or of every class. threshold:
+    of the positive class's probability, None for three or more classes. flow: by block, how many features were left
+    after each selection step.
     """
 
-    classes: tuple[str, str]
-    scores: Scores
-    variables: tuple[ClinicalVariable, ...]
-    svm: Mapping[str, SvmModel]
-    regression: LogisticModel
-    nomogram: Nomogram
-    threshold: float
-    ranges: Mapping[str, tuple[float, float]]
-    selection: ClinicalSelection | None
+    classes: tuple[str, ...]
+    network: "nn.Sequential"
+    models: tuple[ClassModel, ...]
+    trust: Trust
+    threshold: float | None
     flow: Mapping[str, Mapping[str, int]]
     warnings: tuple[str, ...]
+
+    @property
+    def nomograms(self) -> tuple[ClassNomogram, ...]:
+        """The nomogram of each modelled class."""
+        return tuple(model.nomogram for model in self.models)
 
 
 def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The fitted recipe as a bundle's documents and weights."""
     document = {
-        "radiomics": fitted.scores.radiomics.to_json(),
-        "deep": fitted.scores.deep.to_json(),
-        "variables": [variable.to_json() for variable in fitted.variables],
-        "svm": {name: model.to_json() for name, model in fitted.svm.items()},
-        "regression": fitted.regression.to_json(),
-        "nomogram": fitted.nomogram.to_json(),
+        "models": [model.to_json() for model in fitted.models],
+        "trust": fitted.trust.to_json(),
         "threshold": fitted.threshold,
-        "ranges": {name: list(limits) for name, limits in fitted.ranges.items()},
-        "selection": fitted.selection.to_json() if fitted.selection else None,
         "flow": fitted.flow,
         "warnings": list(fitted.warnings),
     }
-    return {"model": document}, {"network": save_state(fitted.scores.network)}
+    return {"model": document}, {"network": save_state(fitted.network)}
 
 
 def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
@@ -123,26 +143,21 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
     document, weights = bundle.documents.get("model"), bundle.weights.get("network")
     if not isinstance(document, dict) or weights is None:
         raise BundleRejected(f"The model {bundle.name} lacks its fitted numbers; get the model file again.")
-    network = build_classifier(settings.backbone, 2, settings.training.dropout)
+    classes = tuple(bundle.manifest["classes"])
+    network = build_classifier(settings.backbone, len(classes), settings.training.dropout)
     load_state(network, weights)
     try:
-        scores = Scores(
-            network, SignatureScore.from_json(document["radiomics"]), SignatureScore.from_json(document["deep"])
-        )
-        negative, positive = bundle.manifest["classes"]
         fitted = Fitted(
-            classes=(str(negative), str(positive)),
-            scores=scores,
-            variables=tuple(ClinicalVariable.from_json(variable) for variable in document["variables"]),
-            svm={name: SvmModel.from_json(model) for name, model in document["svm"].items()},
-            regression=LogisticModel.from_json(document["regression"]),
-            nomogram=Nomogram.from_json(document["nomogram"]),
-            threshold=float(document["threshold"]),
-            ranges={name: (float(low), float(high)) for name, (low, high) in document["ranges"].items()},
-            selection=None,
+            classes=classes,
+            network=network,
+            models=tuple(ClassModel.from_json(model) for model in document["models"]),
+            trust=Trust.from_json(document["trust"]),
+            threshold=None if len(classes) > 2 else float(document["threshold"]),
             flow=document["flow"],
             warnings=tuple(document["warnings"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleRejected(f"The model {bundle.name} is damaged ({error}); get the model file again.") from error
+    if len(classes) < 2 or tuple(nomogram.name for nomogram in fitted.nomograms) != modelled_classes(classes):
+        raise BundleRejected(f"The model {bundle.name} does not hold a model of each class; get the model file again.")
     return settings, fitted

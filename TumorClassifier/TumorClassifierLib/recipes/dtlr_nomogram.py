@@ -15,128 +15,177 @@ Two things differ, both for honesty. The publication fine-tuned its network on t
 here it sees training images only. And the nomogram's coefficients are fitted on scores of cases that the scores'
 own models had not seen (cross-fitting over `inner_folds`, by patient), because a network tells its own training
 images apart almost perfectly, which would make every probability extreme.
+
+Three or more classes share the network; steps 5 to 8 are done for each class against the rest.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
-from FeatureExtractorLib.case import Case, ClinicalValue
+from FeatureExtractorLib.case import Case
+from FeatureExtractorLib.deep.backbones import parse_weights
 from FeatureExtractorLib.progress import Progress, silent
-from FeatureExtractorLib.provenance import versions
 from FeatureExtractorLib.radiomics.engine import get_engine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settings, parse_settings
 
-from ..blocks import agreed_features, deep_columns, deep_features, labels_of, listed_features, matrix, usable_features
+from ..blocks import agreed_features, labels_of, listed_features, matrix, usable_features
 from ..bundle import Bundle
-from ..clinical import clinical_variables, encode_clinical, select_clinical
-from ..evaluation.discrimination import youden_threshold
+from ..clinical import encode_clinical
 from ..explain.cam import cam_volume
-from ..measures import CaseMeasures, MeasureSettings, measure
-from ..nomogram import Nomogram
-from ..regression import fit_logistic
+from ..folds import grouped_folds
+from ..measures import CaseMeasures, MeasureSettings, measure, radiomics_of
 from ..results import ClassificationResult
-from ..settings import plain
+from ..signature import SignatureScore
 from ..stopwatch import Stopwatch
 from ..svm import fit_svm
-from .dtlr_model import Fitted, Settings, pack, unpack
-from .dtlr_scores import SCORES, both_scores, cross_fitted_scores, fit_scores
+from ..trust import fit_trust
+from .class_nomogram import (
+    binary_threshold,
+    fit_class_nomogram,
+    modelled_classes,
+    one_against_rest,
+    shared_out,
+)
+from .dtlr_model import ClassModel, Fitted, Settings, pack, unpack
+from .dtlr_scores import SCORES, Scores, both_scores, calibrated, cross_fit, fit_scores, fit_svms, svm_inputs
+from .prediction import Scored, called_class, prediction_document, provenance_of
 
-__all__ = ["PUBLICATION", "Settings", "classify", "fit", "measure_settings", "pack", "probabilities", "unpack"]
+__all__ = [
+    "MAIN",
+    "PUBLICATION",
+    "Settings",
+    "classify",
+    "describe",
+    "fit",
+    "measure_settings",
+    "networks",
+    "pack",
+    "probabilities",
+    "unpack",
+]
 
+MAIN = "nomogram"
 PUBLICATION = (
-    "Li N et al. An MRI-based deep transfer learning radiomics nomogram for predicting meningioma grade. 2025"
+    "Li N et al. An MRI-based deep transfer learning radiomics nomogram for predicting meningioma grade. Sci Rep 2025"
 )
 
 
 def fit(
     cases: Sequence[CaseMeasures],
-    classes: tuple[str, str],
+    classes: tuple[str, ...],
     settings: Settings,
     progress: Progress = silent,
     levels: Mapping[str, Sequence[str]] | None = None,
 ) -> Fitted:
     """Fit every step of the recipe on these cases only.
 
-    classes: (negative, positive). levels: of categorical clinical variables, where these cases need not show all of
-    them; a variable that lacks one is left out. Raises InputError when a class has too few patients, a case has
-    another label, or no feature is left.
+    classes: (negative, positive), or any number of them. levels: of categorical clinical variables, where these cases
+    need not show all of them; a variable that lacks one is left out. Raises InputError when a class has too few
+    patients, a case has another label, or no feature is left.
     """
     y, patients = labels_of(cases, classes), np.array([case.patient_id for case in cases])
+    rows = [case.clinical for case in cases]
     names = usable_features(cases)
     stable = _stable_features(cases, names, settings)
-    scores, flow = fit_scores(cases, y, patients, stable, settings, "network", progress)
-    flow["radiomics"] = {"measured": len(cases[0].first.radiomics), "usable": len(names), **flow["radiomics"]}
+    scores = fit_scores(cases, y, patients, stable, classes, settings, "network", progress)
+    svms = fit_svms(scores, cases, y, patients, classes, settings)
+    folds = grouped_folds(y, patients, settings.inner_folds, settings.seed)
+    held_out = cross_fit(cases, y, patients, stable, classes, settings, folds, progress)
 
-    rows = [case.clinical for case in cases]
-    known = clinical_variables(rows, levels)
-    chosen = select_clinical(rows, y, known, patients, settings.clinical_p, settings.clinical_p) if known else None
-    variables = chosen.selected if chosen else ()
-    clinical, clinical_names = encode_clinical(rows, variables)
+    models, cross_fitted, warnings = [], [], list(folds.warnings)
+    for i, (name, y_class) in enumerate(zip(modelled_classes(classes), one_against_rest(y, classes), strict=True)):
+        nomogram, p, told = fit_class_nomogram(
+            name,
+            rows,
+            y_class,
+            patients,
+            held_out.scores[i],
+            SCORES,
+            folds.splits,
+            settings.clinical_p,
+            settings.clinical_p,
+            levels,
+        )
+        svm = {block: calibrated(svms[i][block], held_out.decisions[block][i], y_class) for block in svms[i]}
+        if nomogram.variables:
+            clinical, columns = encode_clinical(rows, nomogram.variables)
+            svm["clinical"] = fit_svm(clinical, y_class, patients, columns, seed=settings.seed)
+        radiomics, deep = scores.radiomics[i], scores.deep[i]
+        models.append(ClassModel(radiomics, deep, svm, nomogram))
+        cross_fitted.append(p)
+        warnings += [*radiomics.warnings, *deep.warnings, *told]
 
-    X = matrix(cases, scores.radiomics.features)
-    deep = deep_features(scores.network, cases)[:, deep_columns(scores.deep.features)]
-    svm = {
-        "radiomics": fit_svm(X, y, patients, scores.radiomics.features, seed=settings.seed),
-        "deep": fit_svm(deep, y, patients, scores.deep.features, seed=settings.seed),
+    used = list(dict.fromkeys(name for model in models for name in model.radiomics.features))
+    P = shared_out(cross_fitted, classes)
+    trust = fit_trust(P, y, patients, matrix(cases, used), used, settings.trust, settings.seed, classes)
+    threshold = binary_threshold(y, trust.calibrated(P), patients, settings.threshold)
+    warnings += trust.notes
+    flow = {
+        "radiomics": {
+            "measured": len(radiomics_of(cases[0].first)),
+            "usable": len(names),
+            "stable": len(stable),
+            "selected": len(used),
+        },
+        "deep": {
+            "stable": scores.stable,
+            "selected": len({name for model in models for name in model.deep.features}),
+        },
     }
-    if variables:
-        svm["clinical"] = fit_svm(clinical, y, patients, clinical_names, seed=settings.seed)
-
-    held_out, warnings = cross_fitted_scores(cases, y, patients, stable, settings, progress)
-    design = np.hstack([clinical, held_out])
-    regression = fit_logistic(design, y, [*clinical_names, *SCORES], patients)
-    return Fitted(
-        classes=classes,
-        scores=scores,
-        variables=variables,
-        svm=svm,
-        regression=regression,
-        nomogram=Nomogram.from_regression(regression, variables, design, f"Probability of {classes[1]}"),
-        threshold=youden_threshold(y, regression.probability(design)),
-        ranges={n: (float(c.min()), float(c.max())) for n, c in zip(scores.radiomics.features, X.T, strict=True)},
-        selection=chosen,
-        flow=flow,
-        warnings=tuple(
-            dict.fromkeys(
-                [
-                    *scores.radiomics.warnings,
-                    *scores.deep.warnings,
-                    *(chosen.warnings if chosen else ()),
-                    *warnings,
-                    *regression.warnings,
-                ]
-            )
-        ),
-    )
+    return Fitted(classes, scores.network, tuple(models), trust, threshold, flow, tuple(dict.fromkeys(warnings)))
 
 
 def probabilities(fitted: Fitted, cases: Sequence[CaseMeasures]) -> dict[str, np.ndarray]:
-    """(n,) probabilities of the positive class by the nomogram and by each SVM model."""
-    clinical, names = encode_clinical([case.clinical for case in cases], fitted.variables)
-    design = np.hstack([clinical, both_scores(fitted.scores, cases)])
-    pooled = deep_features(fitted.scores.network, cases)[:, deep_columns(fitted.scores.deep.features)]
-    found = {
-        "nomogram": fitted.regression.probability(design),
-        "radiomics": fitted.svm["radiomics"].probability(matrix(cases, fitted.scores.radiomics.features)),
-        "deep": fitted.svm["deep"].probability(pooled),
-    }
-    if fitted.variables:
-        found["clinical"] = fitted.svm["clinical"].probability(clinical, names)
-    return found
+    """(n, K) probabilities by the nomogram and by each SVM model, columns in the order of `classes`."""
+    rows, modality = [case.clinical for case in cases], _modality(cases)
+    scores = _scores(fitted)
+    found: dict[str, list[np.ndarray]] = {MAIN: []}
+    for i, (model, both) in enumerate(zip(fitted.models, both_scores(scores, cases, modality), strict=True)):
+        found[MAIN].append(model.nomogram.probability(rows, both))
+        for block, X in svm_inputs(scores, cases, i, modality).items():
+            found.setdefault(block, []).append(model.svm[block].probability(X))
+        if model.nomogram.variables:
+            clinical, names = encode_clinical(rows, model.nomogram.variables)
+            found.setdefault("clinical", []).append(model.svm["clinical"].probability(clinical, names))
+    whole = {name: shared_out(p, fitted.classes) for name, p in found.items() if len(p) == len(fitted.models)}
+    return {**whole, MAIN: fitted.trust.calibrated(whole[MAIN])}
 
 
 def measure_settings(settings: Settings, radiomics: RadiomicsSettings | None = None) -> MeasureSettings:
     """Steps 1 and 2 as settings; radiomics: those kept in a bundle, by default the ones that `settings` names."""
     return MeasureSettings(
-        modality=settings.modality,
+        modalities=(settings.modality,),
         preparation=settings.preparation,
         radiomics=radiomics or load_settings(settings.radiomics),
         crop=settings.crop,
         slice_spacing=settings.slice_spacing,
+        alignment=settings.alignment,
     )
+
+
+def networks(settings: Settings) -> str:
+    """What the card says of the network."""
+    return f"{settings.backbone}, trained here, starting from {parse_weights(settings.weights).describe()}"
+
+
+def describe(fitted: Fitted) -> dict[str, Any]:
+    """What a report says of the fitted recipe: selection, signatures, clinical tables, regressions, nomograms."""
+    clinical, regressions = zip(*(model.nomogram.description() for model in fitted.models), strict=True)
+    return {
+        "flow": fitted.flow,
+        "signatures": [
+            _signature(model.nomogram.name, name, signature)
+            for model in fitted.models
+            for name, signature in zip(SCORES, (model.radiomics, model.deep), strict=True)
+        ],
+        "clinical": list(clinical),
+        "regressions": list(regressions),
+        "nomograms": {one.name: one.nomogram.to_json() for one in fitted.nomograms},
+    }
 
 
 def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> ClassificationResult:
@@ -152,97 +201,69 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
     with watch.stage("measuring"):
         prepared, measures = measure(case, measure_settings(settings, radiomics), engine, progress)
     measured = CaseMeasures(case.case_id, case.patient_id, None, case.clinical, measures)
+    features = radiomics_of(measures)
+    image = prepared[settings.modality]
     with watch.stage("scores"):
-        clinical, _ = encode_clinical([case.clinical], fitted.variables)
-        scores = both_scores(fitted.scores, [measured])
-        design = np.hstack([clinical, scores])
-        low, high = fitted.regression.probability_interval(design)
-        models = {name: float(p[0]) for name, p in probabilities(fitted, [measured]).items()}
-    values = {v.name: _or_missing(case.clinical.get(v.name), v.missing) for v in fitted.variables}
-    values |= dict(zip(SCORES, scores[0].tolist(), strict=True))
-    points = fitted.nomogram.points(values)
-    negative, positive = fitted.classes
-    p = models["nomogram"]
-    predicted = positive if p >= fitted.threshold else negative
+        scores = both_scores(_scores(fitted), [measured], settings.modality)[:, 0]
+        scored = Scored(fitted.nomograms, tuple(scores))
+        sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
+    predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
     with watch.stage("class activation"):
         cam = cam_volume(
-            fitted.scores.network,
-            prepared.working_image,
-            prepared.working_mask,
+            fitted.network,
+            image.working_image,
+            image.working_mask,
             settings.crop,
             fitted.classes.index(predicted),
             case.image(settings.modality),
             progress,
         )
-    prediction = {
-        "case": {"case_id": case.case_id, "segment": case.segment},
-        "model": {"name": bundle.name, "version": bundle.manifest["version"], "sha256": bundle.sha256},
-        "classes": list(fitted.classes),
-        "positive": positive,
-        "probabilities": {negative: 1.0 - p, positive: p},
-        "predicted": predicted,
-        "threshold": fitted.threshold,
-        "scores": values,
-        "model_probabilities": models,
-        "nomogram_points": {**points, "total": sum(points.values())},
-        "interval": {"low": float(low[0]), "high": float(high[0]), "level": 0.95},
-        "warnings": [
-            *({"code": "preparation", "text": text} for text in prepared.warnings),
-            *_unlike_training(measures.radiomics, fitted),
-            *_missing_values(case, fitted),
-            *_unused_values(case, fitted),
+    prediction = prediction_document(
+        case,
+        bundle,
+        fitted.classes,
+        scored,
+        fitted.threshold,
+        fitted.trust,
+        sub_models,
+        MAIN,
+        [],
+        [
+            *({"code": "preparation", "text": text} for text in image.warnings),
+            *fitted.trust.warnings(features),
         ],
-        "provenance": {
-            "inputs": dict(case.hashes) or {"image": sitk.Hash(case.image(settings.modality))},
-            "settings": plain(settings),
-            "radiomics": radiomics.to_dict(),
-            "engine": f"{engine.name} {engine.version}",
-            "versions": versions(),
-            "seconds": watch.seconds,
-        },
-    }
-    return ClassificationResult(prediction, cam, fitted.nomogram.to_json(), values)
+        provenance_of(case, settings, radiomics.to_dict(), engine, watch.seconds),
+    )
+    nomograms = {one.name: one.nomogram.to_json() for one in fitted.nomograms}
+    return ClassificationResult(prediction, cam, nomograms, scored.values(case), features)
+
+
+def _scores(fitted: Fitted) -> Scores:
+    radiomics, deep = zip(*((model.radiomics, model.deep) for model in fitted.models), strict=True)
+    return Scores(fitted.network, radiomics, deep, 0)
+
+
+def _modality(cases: Sequence[CaseMeasures]) -> str:
+    return next(iter(cases[0].first))
 
 
 def _stable_features(cases: Sequence[CaseMeasures], names: Sequence[str], settings: Settings) -> list[str]:
     if settings.stable_features is not None:
-        return listed_features(names, Path(settings.stable_features), settings.modality)
+        return listed_features(names, Path(settings.stable_features))
     return agreed_features(cases, names, settings.icc)
 
 
-def _unlike_training(radiomics: Mapping[str, float], fitted: Fitted) -> list[dict[str, str]]:
-    """A warning where radiomics features that count lie outside what the model has seen."""
-    outside = [name for name, (low, high) in fitted.ranges.items() if not low <= radiomics[name] <= high]
-    if not outside:
-        return []
-    shown = ", ".join(outside[:3]) + (" and others" if len(outside) > 3 else "")
-    text = (
-        f"{len(outside)} of the {len(fitted.ranges)} radiomics features that count are outside what the model has "
-        f"seen ({shown}); its probability may not hold for this image."
-    )
-    return [{"code": "outside-training-range", "text": text}]
-
-
-def _missing_values(case: Case, fitted: Fitted) -> list[dict[str, str]]:
-    return [
-        {
-            "code": "clinical-value-missing",
-            "text": f"{variable.name} is not given; the training cases' usual value, {variable.missing}, was used.",
-        }
-        for variable in fitted.variables
-        if case.clinical.get(variable.name) is None
-    ]
-
-
-def _unused_values(case: Case, fitted: Fitted) -> list[dict[str, str]]:
-    """A warning where a value is given that the model has no use for, its name perhaps mistyped."""
-    known = {variable.name for variable in fitted.variables}
-    unused = [name for name, value in case.clinical.items() if value is not None and name not in known]
-    if not unused:
-        return []
-    has = f"has {', '.join(sorted(known))}" if known else "has no clinical variable"
-    return [{"code": "clinical-value-unused", "text": f"{', '.join(unused)} was not used: the model {has}."}]
-
-
-def _or_missing(value: ClinicalValue, missing: float | str) -> float | str:
-    return missing if value is None else value
+def _signature(of_class: str, name: str, signature: SignatureScore) -> dict[str, Any]:
+    return {
+        "class": of_class,
+        "name": name,
+        "formula": signature.formula(name),
+        "intercept": signature.intercept,
+        "terms": [
+            {"feature": feature, "coefficient": weight, "mean": mean, "scale": scale}
+            for feature, weight, mean, scale in zip(
+                signature.features, signature.coefficients, signature.mean, signature.scale, strict=True
+            )
+        ],
+        "penalty": {**asdict(signature.path), "alpha": signature.alpha},
+    }

@@ -1,23 +1,47 @@
-"""Rad-score and DTL-score: the fine-tuned network and the two signatures of the DTLR nomogram."""
+"""Rad-score and DTL-score: the fine-tuned network and, for each class, the two signatures of the DTLR nomogram."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from FeatureExtractorLib.progress import Progress, silent
 
-from ..blocks import agreed_deep_features, crops_of, deep_columns, deep_features, matrix
-from ..folds import grouped_folds
+from ..blocks import agreed_deep_features, crops_of, deep_columns, deep_features, deep_name, matrix
+from ..folds import Folds
 from ..measures import CaseMeasures
-from ..signature import fit_signature
-from .dtlr_model import Scores, Settings
+from ..signature import SignatureScore, fit_signature
+from ..svm import SvmModel, fit_svm, platt_sigmoid
+from .class_nomogram import one_against_rest
+from .dtlr_model import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
 SCORES = ("Rad-score", "DTL-score")
+BLOCKS = ("radiomics", "deep")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What turns measures into the two scores of every class. stable: deep features that the readers agree on."""
+
+    network: "nn.Sequential"
+    radiomics: tuple[SignatureScore, ...]
+    deep: tuple[SignatureScore, ...]
+    stable: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Of every class, of cases that the fit behind them has not seen.
+
+    scores: (classes, n, 2) Rad-score and DTL-score. decisions: per block (classes, n) of the SVM models.
+    """
+
+    scores: np.ndarray
+    decisions: dict[str, np.ndarray]
 
 
 def fit_scores(
@@ -25,50 +49,115 @@ def fit_scores(
     y: np.ndarray,
     patients: np.ndarray,
     names: Sequence[str],
+    classes: Sequence[str],
     settings: Settings,
     stage: str,
     progress: Progress,
-) -> tuple[Scores, dict[str, dict[str, int]]]:
-    """Steps 3 to 5: fine-tune the network, then select and weigh radiomics and deep features."""
-    network = fine_tune(cases, y, settings, stage, progress)
-    radiomics = fit_signature(matrix(cases, names), y, names, patients, seed=settings.seed, spearman=settings.spearman)
-    pooled, deep_names = agreed_deep_features(network, cases, settings.icc)
-    deep = fit_signature(pooled, y, deep_names, patients, seed=settings.seed, spearman=settings.spearman)
-    flow = {
-        "radiomics": {"stable": len(names), "selected": len(radiomics.features)},
-        "deep": {"stable": len(deep_names), "selected": len(deep.features)},
-    }
-    return Scores(network, radiomics, deep), flow
+) -> Scores:
+    """Steps 3 to 5: fine-tune the network, then select and weigh radiomics and deep features for each class.
+
+    y: (n,) index into `classes`. names: the radiomics features that may be used.
+    """
+    network = fine_tune(cases, y, len(classes), settings, stage, progress)
+    pooled = deep_features(network, cases, settings.modality)
+    columns = agreed_deep_features(
+        pooled, cases, settings.icc, lambda part: deep_features(network, part, settings.modality)
+    )
+    X, deep_names = matrix(cases, names), [deep_name(i) for i in columns]
+    fitted: dict[str, list[SignatureScore]] = {block: [] for block in BLOCKS}
+    for y_class in one_against_rest(y, classes):
+        for block, values, columns_of in (("radiomics", X, names), ("deep", pooled[:, columns], deep_names)):
+            fitted[block].append(
+                fit_signature(values, y_class, columns_of, patients, seed=settings.seed, spearman=settings.spearman)
+            )
+    return Scores(network, tuple(fitted["radiomics"]), tuple(fitted["deep"]), len(columns))
 
 
-def cross_fitted_scores(
+def fit_svms(
+    scores: Scores,
+    cases: Sequence[CaseMeasures],
+    y: np.ndarray,
+    patients: np.ndarray,
+    classes: Sequence[str],
+    settings: Settings,
+) -> list[dict[str, SvmModel]]:
+    """Step 7 for every class: SVM models of the features that its two signatures selected."""
+    pooled = deep_features(scores.network, cases, settings.modality)
+    found = []
+    for i, y_class in enumerate(one_against_rest(y, classes)):
+        radiomics, deep = scores.radiomics[i].features, scores.deep[i].features
+        blocks = {"radiomics": (matrix(cases, radiomics), radiomics), "deep": (pooled[:, deep_columns(deep)], deep)}
+        found.append(
+            {
+                name: fit_svm(X, y_class, patients, features, seed=settings.seed)
+                for name, (X, features) in blocks.items()
+            }
+        )
+    return found
+
+
+def cross_fit(
     cases: Sequence[CaseMeasures],
     y: np.ndarray,
     patients: np.ndarray,
     names: Sequence[str],
+    classes: Sequence[str],
     settings: Settings,
+    folds: Folds,
     progress: Progress = silent,
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(n, 2) Rad-score and DTL-score of each case from a fit that has not seen its patient, and warnings."""
-    folds = grouped_folds(y, patients, settings.inner_folds, settings.seed)
-    held_out = np.empty((len(cases), len(SCORES)))
+) -> HeldOut:
+    """Scores and SVM decisions of each case from fits, network included, that have not seen its patient."""
+    models = len(one_against_rest(y, classes))
+    held_out = np.empty((models, len(cases), len(SCORES)))
+    decisions = {block: np.empty((models, len(cases))) for block in BLOCKS}
     for i, (train, test) in enumerate(folds.splits):
-        part = [cases[j] for j in train]
+        part, others = [cases[j] for j in train], [cases[j] for j in test]
         stage = f"network, inner fold {i + 1}/{len(folds.splits)}"
-        scores, _ = fit_scores(part, y[train], patients[train], names, settings, stage, progress)
-        held_out[test] = both_scores(scores, [cases[j] for j in test])
-    return held_out, folds.warnings
+        scores = fit_scores(part, y[train], patients[train], names, classes, settings, stage, progress)
+        held_out[:, test] = both_scores(scores, others, settings.modality)
+        for m, svm in enumerate(fit_svms(scores, part, y[train], patients[train], classes, settings)):
+            for block, X in svm_inputs(scores, others, m, settings.modality).items():
+                decisions[block][m, test] = svm[block].decision(X)
+    return HeldOut(held_out, decisions)
 
 
-def both_scores(scores: Scores, cases: Sequence[CaseMeasures]) -> np.ndarray:
-    """(n, 2) Rad-score and DTL-score of cases."""
-    radiomics = scores.radiomics.score(matrix(cases, scores.radiomics.features))
-    deep = scores.deep.score(deep_features(scores.network, cases)[:, deep_columns(scores.deep.features)])
-    return np.column_stack([radiomics, deep])
+def calibrated(svm: SvmModel, decisions: np.ndarray, y: np.ndarray) -> SvmModel:
+    """The SVM with Platt's sigmoid fitted to (n,) decisions of machines that had not seen their cases.
+
+    The machine's own cross-validation cannot serve: a network's features separate the cases it was trained on. Only
+    where so few cases were at hand that the sigmoid falls, which would turn the machine round, its own is kept.
+    """
+    a, b = platt_sigmoid(decisions, y)
+    return replace(svm, platt=(a, b)) if a < 0 else svm
+
+
+def svm_inputs(scores: Scores, cases: Sequence[CaseMeasures], model: int, modality: str) -> dict[str, np.ndarray]:
+    """Per block (n, features) what a class's SVM models take."""
+    pooled = deep_features(scores.network, cases, modality)
+    return {
+        "radiomics": matrix(cases, scores.radiomics[model].features),
+        "deep": pooled[:, deep_columns(scores.deep[model].features)],
+    }
+
+
+def both_scores(scores: Scores, cases: Sequence[CaseMeasures], modality: str) -> np.ndarray:
+    """(classes, n, 2) Rad-score and DTL-score of cases."""
+    pooled = deep_features(scores.network, cases, modality)
+    return np.stack(
+        [
+            np.column_stack(
+                [
+                    radiomics.score(matrix(cases, radiomics.features)),
+                    deep.score(pooled[:, deep_columns(deep.features)]),
+                ]
+            )
+            for radiomics, deep in zip(scores.radiomics, scores.deep, strict=True)
+        ]
+    )
 
 
 def fine_tune(
-    cases: Sequence[CaseMeasures], y: np.ndarray, settings: Settings, stage: str, progress: Progress
+    cases: Sequence[CaseMeasures], y: np.ndarray, n_classes: int, settings: Settings, stage: str, progress: Progress
 ) -> "nn.Sequential":
     """Step 3: train the network on these cases; its weights are rounded as the model file will hold them."""
     from FeatureExtractorLib.deep.backbones import parse_weights
@@ -79,11 +168,12 @@ def fine_tune(
     from ..networks.training import train_classifier
 
     weights = parse_weights(settings.weights)
-    network = build_classifier(settings.backbone, 2, settings.training.dropout, weights).to(choose_device("auto"))
+    network = build_classifier(settings.backbone, n_classes, settings.training.dropout, weights)
     training = replace(settings.training, seed=settings.seed)
 
     def told(_: str, fraction: float) -> None:
         progress(stage, fraction)
 
-    result = train_classifier(network, crops_of(cases), y, training, progress=told)
+    images = crops_of(cases, settings.modality)
+    result = train_classifier(network.to(choose_device("auto")), images, y, training, progress=told)
     return rounded(result.model.cpu())
