@@ -1,7 +1,9 @@
 """The nomogram's arithmetic is the model's, and its drawing is legible and repeatable."""
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from scipy.special import expit
 from FeatureExtractorLib.errors import BundleRejected, InputError
 from TumorClassifierLib.clinical import clinical_variables, encode_clinical
 from TumorClassifierLib.nomogram import FactorTerm, Nomogram, NumericTerm, numeric_term, pretty
-from TumorClassifierLib.nomogram_figure import LABEL_SIZE, draw_nomogram, lay_out, text_width
+from TumorClassifierLib.nomogram_figure import draw_nomogram, nomogram_figure
+from TumorClassifierLib.nomogram_layout import LABEL_SIZE, OFF, lay_out, text_width
 from TumorClassifierLib.regression import fit_logistic
 
 weights = st.floats(-5, 5).filter(lambda w: w == 0 or abs(w) > 1e-3)
@@ -100,9 +103,7 @@ def test_ticks_are_round_and_cover_the_range(low: float, width: float) -> None:
 
 def test_from_regression_reads_as_the_regression_does() -> None:
     rng = np.random.default_rng(0)
-    rows = [
-        {"age": float(rng.integers(20, 80)), "site": str(rng.choice(["arm", "leg", "trunk"]))} for _ in range(120)
-    ]
+    rows = [{"age": float(rng.integers(20, 80)), "site": str(rng.choice(["arm", "leg", "trunk"]))} for _ in range(120)]
     y = (rng.random(120) < 0.5).astype(int)
     variables = clinical_variables(rows, units={"age": "years"})
     X, names = encode_clinical(rows, variables)
@@ -172,3 +173,180 @@ def test_drawing_is_repeatable_and_marks_the_patient(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\.svg, \.png or \.pdf"):
         draw_nomogram(example(), tmp_path / "d.jpg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.svg", "c.svg", "d.png"]
+
+
+# --- the drawing, measured as matplotlib drew it ---
+
+
+def text_boxes(figure: Any) -> list[tuple[str, Any]]:
+    """Every text of a figure with the box of its ink, in pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    texts = [text for axes in figure.axes for text in axes.texts if text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
+
+
+def assert_legible(figure: Any) -> None:
+    """No two texts touch and none leaves the page."""
+    boxes = text_boxes(figure)
+    width, height = figure.get_size_inches() * figure.dpi
+    for text, box in boxes:
+        assert box.x0 >= 0 and box.x1 <= width, f"{text!r} leaves the page"
+        assert box.y0 >= 0 and box.y1 <= height, f"{text!r} leaves the page"
+    for i, (text, box) in enumerate(boxes):
+        for other, place in boxes[i + 1 :]:
+            apart = box.x1 <= place.x0 or place.x1 <= box.x0 or box.y1 <= place.y0 or place.y1 <= box.y0
+            assert apart, f"{text!r} touches {other!r}"
+
+
+LONG = "Peritumoural oedema index as measured on fluid-attenuated inversion recovery"
+CROWDED = {
+    "many variables": [NumericTerm(f"Variable {i}", (-1) ** i * (i + 1) / 10, i, 2 * i + 7, "mm") for i in range(24)],
+    "long names": [
+        NumericTerm(LONG, 1.0, 0, 3, "standardised units of the reference laboratory"),
+        NumericTerm("original_shape_" + "Maximum2DDiameterColumn" * 5, -1.0, 0, 3),
+        FactorTerm("Type", tuple(f"{LONG}, kind {i}" for i in range(4)), (0.0, 0.1, 2.0, 2.1)),
+    ],
+    "many levels": [
+        FactorTerm("Site", tuple(f"region number {i}" for i in range(12)), (0.0, *(0.01 * i for i in range(1, 12)))),
+        FactorTerm("Grade", ("I", "II", "III", "IV", "missing"), (0.0, 0.0, 0.0, -0.5, -0.5)),
+        NumericTerm("Age", 0.02, 20, 80),
+    ],
+    "a level of a page's length": [FactorTerm("Remark", ("none", "w" * 300), (0.0, 1.0))],
+    "tiny and huge ranges": [
+        NumericTerm("Perfusion", 3e9, 1.0e-9, 1.1e-9, "m³/s"),
+        NumericTerm("Counter", 0.2, 1_000_000_000.0, 1_000_000_005.0),
+        NumericTerm("Cells", -1e-12, -1e12, 3e12),
+        NumericTerm("Nothing", 0.0, 0.1, 0.2),
+        NumericTerm("Hardly anything", 1e-7, 0.1, 0.2),
+    ],
+    "unknown values": [
+        NumericTerm("Age", -0.02, 22, 84, "years", 1.0),
+        NumericTerm("Karnofsky", -0.03, 60, 100, "", -2.4),
+        NumericTerm("LDH", 0.001, 100, 400, "U/l", 0.3),
+        NumericTerm("Hardly anything", 1e-7, 0.1, 0.2, "", 0.0),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CROWDED)
+@pytest.mark.parametrize("off", [None, -1, 0, 1], ids=["plain", "below", "inside", "above"])
+def test_no_text_touches_another(name: str, off: int | None) -> None:
+    parts = CROWDED[name]
+    patient = None
+    if off is not None:
+        patient = {
+            term.name: term.levels[-1]
+            if isinstance(term, FactorTerm)
+            else term.low + off * 1e3 * (term.high - term.low)
+            for term in parts
+        }
+    figure = nomogram_figure(Nomogram.from_linear(-1.0, parts, "Probability of high-grade meningioma"), patient)
+    assert_legible(figure)
+    shown = [text for text, _ in text_boxes(figure)]
+    for term in parts:
+        if isinstance(term, FactorTerm):
+            assert len([text for text in shown if text in term.levels or text.endswith("…")]) >= len(term.levels)
+    numbers = [term for term in parts if isinstance(term, NumericTerm) and abs(term.coefficient) > 1e-3]
+    assert sum(OFF in text for text in shown) >= (len(numbers) if off else 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(terms, st.floats(-6, 6), st.data())
+def test_no_text_of_any_nomogram_touches_another(parts: list, intercept: float, data: st.DataObject) -> None:
+    patient = {
+        term.name: data.draw(st.sampled_from(term.levels) if isinstance(term, FactorTerm) else st.floats(-1e4, 1e4))
+        for term in parts
+    }
+    nomogram = Nomogram.from_linear(intercept, parts, "Probability of something with a long name")
+    assert_legible(nomogram_figure(nomogram, patient))
+
+
+def test_ticks_that_differ_read_differently() -> None:
+    row = lay_out(Nomogram.from_linear(0, CROWDED["tiny and huge ranges"][1:2])).rows[1]
+    texts = [label.text for label in row.labels]
+    assert len(set(texts)) == len(texts) > 1
+    assert {float(text) for text in texts} <= {1e9 + i for i in range(6)}
+
+
+def test_a_patient_off_the_axis_is_marked_at_its_end_and_told() -> None:
+    nomogram = example()
+    layout = lay_out(nomogram, {"Sex": "male", "Age": 101, "Rad-score": 0.5})
+    age = layout.rows[2]
+    assert age.mark is not None and age.mark < age.start
+    assert (age.note, age.own) == ("\N{MINUS SIGN}4.2", "101 off axis")
+    inside = lay_out(nomogram, {"Sex": "male", "Age": 61, "Rad-score": 0.5}).rows[2]
+    assert inside.start < inside.mark < inside.end
+    assert inside.own == "61"
+    figure = nomogram_figure(nomogram, {"Sex": "male", "Age": 101, "Rad-score": 0.5})
+    markers = [line.get_marker() for line in figure.axes[0].lines]
+    assert markers.count("<") == 1 and markers.count("o") == 4
+
+
+def test_unknown_values_have_their_mark_on_the_axis_or_beyond_it() -> None:
+    nomogram = Nomogram.from_linear(0.0, CROWDED["unknown values"])
+    layout = lay_out(nomogram, {"Age": None, "Karnofsky": "missing", "LDH": 200, "Hardly anything": None})
+    age, karnofsky = layout.rows[1:3]
+    assert age.missing == pytest.approx(age.mark)
+    assert age.missing > age.end  # more than any age adds
+    assert karnofsky.start < karnofsky.missing < karnofsky.end
+    assert [row.own for row in layout.rows[1:5]] == ["missing", "missing", "200", "missing"]
+    assert all("missing" in [label.text for label in row.labels] for row in layout.rows[1:5])
+
+
+# --- extreme models ---
+
+extreme = st.builds(
+    lambda i, w, low, width, gap: NumericTerm(f"x{i}", w / width, low * width, (low + 1) * width, "", gap),
+    st.integers(0, 9),
+    st.floats(-8, 8),
+    st.floats(-20, 20),
+    st.sampled_from([1e-12, 1e-6, 1e-3, 1.0, 1e3, 1e6, 1e12]),
+    st.none() | st.floats(-9, 9),
+)
+
+
+@given(
+    st.lists(st.one_of(extreme, factor), min_size=1, max_size=6, unique_by=lambda term: term.name).filter(
+        lambda ts: any(np.ptp([t.effect(mark) for mark in t.marks]) > 1e-3 for t in ts)
+    ),
+    st.floats(-50, 50),
+    st.data(),
+)
+def test_extreme_models_read_off_as_they_are(parts: list, intercept: float, data: st.DataObject) -> None:
+    """expit(X beta) to 1e-12, beside the rounding of terms that are themselves large."""
+    nomogram = Nomogram.from_linear(intercept, parts)
+    nomogram = Nomogram.from_json(json.loads(json.dumps(nomogram.to_json(), allow_nan=False)))
+    values = {}
+    for term in parts:
+        if isinstance(term, FactorTerm):
+            values[term.name] = data.draw(st.sampled_from(term.levels))
+        elif term.unknown is not None and data.draw(st.booleans()):
+            values[term.name] = None
+        else:
+            values[term.name] = term.low + data.draw(st.floats(-5, 5)) * (term.high - term.low)
+    effects = [term.effect(values[term.name]) for term in parts]
+    expected = float(expit(math.fsum([intercept, *effects])))
+    spread = sum(max(abs(term.effect(mark)) for mark in term.marks) for term in parts)
+    rounding = 1e-16 * 8 * (abs(intercept) + spread + sum(map(abs, effects)))
+    assert nomogram.probability(values) == pytest.approx(expected, abs=1e-12 + rounding)
+    total = nomogram.total_points(values)
+    assert total == pytest.approx(math.fsum(nomogram.points(values).values()), rel=1e-12, abs=1e-9)
+    assert nomogram.probability_at(total) == nomogram.probability(values)
+
+
+def test_points_are_those_of_the_formula_that_rms_uses() -> None:
+    """Computed anew from coefficients and axis ends (Harrell's nomogram.rms), not by the class."""
+    nomogram = example()
+    ends = {"Sex": (0.0, 0.6), "Age": (-0.02 * 90, -0.02 * 20), "Rad-score": (0.0, 5.2)}
+    scale = 100 / max(high - low for low, high in ends.values())
+    patient = {"Sex": "male", "Age": 37, "Rad-score": 0.81}
+    effects = {"Sex": 0.6, "Age": -0.02 * 37, "Rad-score": 5.2 * 0.81}
+    points = {name: (effects[name] - ends[name][0]) * scale for name in ends}
+    assert nomogram.points(patient) == pytest.approx(points, rel=1e-14)
+    start = -4.1 + sum(low for low, _ in ends.values())
+    probability = 1 / (1 + math.exp(-(start + sum(points.values()) / scale)))
+    assert nomogram.probability(patient) == pytest.approx(probability, abs=1e-14)
+    for p, total in zip(*nomogram.to_json()["probability"].values(), strict=True):
+        assert total == pytest.approx((math.log(p / (1 - p)) - start) * scale, rel=1e-12)
