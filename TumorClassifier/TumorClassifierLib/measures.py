@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ import numpy as np
 
 from FeatureExtractorLib.alignment import Alignment
 from FeatureExtractorLib.case import Case, ClinicalValue
-from FeatureExtractorLib.deep.backbones import backbone_spec, parse_weights
+from FeatureExtractorLib.deep.backbones import parse_weights
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.extraction import network_input
@@ -118,9 +118,9 @@ def _deep_features(prepared: PreparedImage, settings: MeasureSettings, progress:
     from FeatureExtractorLib.deep.features import pooled_features
 
     found = {}
+    crop = network_input(prepared, settings.crop)  # one size for all: convolutions take any
     for i, (name, weights) in enumerate(settings.backbones):
         progress("deep features", i / len(settings.backbones))
-        crop = network_input(prepared, replace(settings.crop, size=backbone_spec(name).input_size))
         found[name] = pooled_features(frozen_network(name, weights), crop[np.newaxis])[0]
     progress("deep features", 1.0)
     return found

@@ -262,13 +262,17 @@ def _clinical(fitted: Any) -> list[dict[str, Any]]:
 def _without_folders(settings: Any) -> dict[str, Any]:
     """Settings as a bundle keeps them: files by name, for folders name people and differ by computer."""
     values = plain(settings)
-    weights = parse_weights(settings.weights)
-    if weights.kind == "file":
-        values["weights"] = f"file:{Path(weights.value).name}#{weights.sha256}"
+    given = values["weights"]
+    values["weights"] = _without_folder(given) if isinstance(given, str) else [_without_folder(one) for one in given]
     for name in ("radiomics", "stable_features"):
         if values.get(name):
             values[name] = Path(values[name]).name
     return values
+
+
+def _without_folder(weights: str) -> str:
+    parsed = parse_weights(weights)
+    return f"file:{Path(parsed.value).name}#{parsed.sha256}" if parsed.kind == "file" else weights
 
 
 def _summary(cohort: MeasuredCohort, manifest_sha256: str) -> dict[str, Any]:
