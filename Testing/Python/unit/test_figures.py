@@ -1,52 +1,158 @@
-"""ROC, calibration and decision-curve figures: written whole, repeatably, with the right numbers in them."""
+"""Figures of a judged cohort: written whole, repeatably, with the right numbers in them and nothing over another."""
 
 from collections.abc import Callable
+from functools import cache
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from FeatureExtractorLib.errors import InputError
-from TumorClassifierLib.evaluation.discrimination import auc
-from TumorClassifierLib.evaluation.figures import draw_calibration, draw_decision_curve, draw_roc
+from TumorClassifierLib.evaluation import figures
+from TumorClassifierLib.evaluation.judgement import judge_predictions
+from TumorClassifierLib.signature import fit_signature
 
-FIGURES = (draw_roc, draw_calibration, draw_decision_curve)
+TWO = ("Meningioma", "Solitary fibrous tumour / haemangiopericytoma")
+FOUR = ("Glioma", "Meningioma", "Pituitary adenoma", "Metastasis of unknown primary")
 
 
-def cohort() -> tuple[np.ndarray, dict[str, np.ndarray]]:
+@cache
+def part(classes: tuple[str, ...], models: int = 2, seed: int = 0, **options: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    y = np.arange(80) % len(classes)
+    P = {}
+    for name in ("nomogram", "radiomics signature", "deep signature", "clinical variables")[:models]:
+        logits = rng.normal(size=(80, len(classes))) + 2 * np.eye(len(classes))[y]
+        P[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return judge_predictions("cv", y, P, np.arange(80), classes, "nomogram", resamples=50, **options)
+
+
+def penalty() -> tuple[dict[str, Any], tuple[str, ...]]:
     rng = np.random.default_rng(0)
-    y = np.arange(80) % 2
-    return y, {name: 1 / (1 + np.exp(-rng.normal(size=80) - gain * (y - 0.5))) for name, gain in (("A", 1), ("B", 3))}
+    y = np.arange(60) % 2
+    X = rng.normal(size=(60, 30)) + np.outer(y, np.linspace(0, 1.5, 30))
+    fitted = fit_signature(X, y, [f"T1C.wavelet-LLH_glcm_ClusterProminence{i}" for i in range(30)])
+    return fitted.to_json()["path"], fitted.features
 
 
-@pytest.mark.parametrize("draw", FIGURES)
-def test_figures_are_repeatable(draw: Callable, tmp_path: Path) -> None:
-    y, models = cohort()
+@pytest.mark.parametrize("classes", [TWO, FOUR], ids=["two", "four"])
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_figures_are_repeatable_and_leave_settings_alone(name: str, classes: tuple[str, ...], tmp_path: Path) -> None:
+    draw = figures.FIGURES[name]
     before = dict(matplotlib.rcParams)
-    first = draw(y, models, tmp_path / "first.svg").read_bytes()
-    assert draw(y, models, tmp_path / "second.svg").read_bytes() == first
-    assert draw(y, models, tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    first = draw(part(classes), tmp_path / "first.svg").read_bytes()
+    assert draw(part(classes), tmp_path / "second.svg").read_bytes() == first
+    assert draw(part(classes), tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert dict(matplotlib.rcParams) == before
-    other = draw(1 - y, models, tmp_path / "third.svg").read_bytes()
-    assert other != first
+    assert draw(part(classes, seed=1), tmp_path / "third.svg").read_bytes() != first
 
 
-@pytest.mark.parametrize("draw", FIGURES)
-def test_what_cannot_be_drawn_is_refused_and_leaves_no_file(draw: Callable, tmp_path: Path) -> None:
-    y, models = cohort()
-    with pytest.raises(InputError, match="one to 7 models"):
-        draw(y, {}, tmp_path / "none.svg")
-    with pytest.raises(InputError, match="one class"):
-        draw(np.ones(80), models, tmp_path / "none.svg")
+def overlapping_texts(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of visible texts that share pixels, and texts that leave the page."""
+    figure.draw_without_rendering()
+    axes = [axis for one in figure.findobj(Axes) for axis in (one.xaxis, one.yaxis)]
+    beyond = {  # ticks outside the axis keep a text that is not drawn
+        id(label)
+        for axis in axes
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+    }
+    hidden = {id(text) for one in figure.findobj(Axes) if not one.get_visible() for text in one.findobj(Text)}
+    texts = [
+        text
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in beyond | hidden
+    ]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
+    page = figure.bbox.padded(2)
+    found = [
+        (name, "the page's edge")
+        for name, box in boxes
+        if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1)
+    ]
+    found += [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
+    return found
+
+
+@pytest.mark.parametrize("classes", [TWO, FOUR], ids=["two", "four"])
+def test_no_text_lies_over_another(classes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[tuple[str, str]]] = []
+    save = Figure.savefig
+
+    def spy(figure: Figure, *positional: Any, **named: Any) -> Any:
+        seen.append(overlapping_texts(figure))
+        return save(figure, *positional, **named)
+
+    monkeypatch.setattr(Figure, "savefig", spy)
+    judged = part(classes, models=4, own_training=True)
+    figures.draw_part(judged, tmp_path)
+    figures.draw_calibration(judged, tmp_path / "all.png", list(judged["probabilities"]), of=classes[-1])
+    path, names = penalty()
+    figures.draw_lasso_path(path, tmp_path / "lasso.png", names)
+    figures.draw_lasso_path(path, tmp_path / "plain.png")
+    assert len(seen) == 9
+    assert [found for found in seen if found] == []
+
+
+def test_overlapping_texts_are_recognised() -> None:
+    figure = Figure()
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.5, 0.5, "other")
+    figure.text(0.99, 0.2, "far too long for the page")
+    assert ("one", "other") in overlapping_texts(figure)
+    assert ("far too long for the page", "the page's edge") in overlapping_texts(figure)
+
+
+@pytest.mark.parametrize("draw", figures.FIGURES.values())
+def test_what_cannot_be_drawn_is_refused_and_leaves_no_file(draw: Callable[..., Path], tmp_path: Path) -> None:
+    judged = part(TWO)
     with pytest.raises(InputError, match="suffix"):
-        draw(y, models, tmp_path / "none.bmp")
+        draw(judged, tmp_path / "none.bmp")
     assert not list(tmp_path.iterdir())
 
 
-def test_the_roc_legend_tells_each_area(tmp_path: Path) -> None:
-    y, models = cohort()
+def test_unknown_models_classes_and_empty_paths_are_refused(tmp_path: Path) -> None:
+    judged = part(FOUR)
+    with pytest.raises(InputError, match="Ependymoma is not a class"):
+        figures.draw_roc(judged, tmp_path / "none.svg", of="Ependymoma")
+    with pytest.raises(InputError, match="fusion was not judged"):
+        figures.draw_confusion(judged, tmp_path / "none.svg", model="fusion")
+    with pytest.raises(InputError, match="one to 7 curves and got 0"):
+        figures.draw_calibration(part(TWO), tmp_path / "none.svg", models=[])
+    empty = {"alphas": [0.0], "mse": [0.2], "mse_error": [0.0], "counts": [0], "coefficients": [[0.0]]}
+    with pytest.raises(InputError, match="no penalties"):
+        figures.draw_lasso_path(empty, tmp_path / "none.svg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_legends_tell_the_numbers_of_the_document(tmp_path: Path) -> None:
+    judged = part(TWO, own_training=True)
     with matplotlib.rc_context({"svg.fonttype": "none"}):
-        text = draw_roc(y, models, tmp_path / "roc.svg").read_text()
-    for name, score in models.items():
-        assert f"{name} {auc(y, score):.3f} (" in text
+        texts = {name: path.read_text() for name, path in figures.draw_part(judged, tmp_path, ".svg").items()}
+        of_class = figures.draw_roc(part(FOUR), tmp_path / "of.svg", of="Metastasis of unknown primary").read_text()
+    for model in judged["probabilities"]:
+        assert f"{model} {judged['metrics'][model]['auc']['value']:.3f} (" in texts["roc"]
+        assert f"{model} {judged['metrics'][model]['ap']['value']:.3f} (" in texts["precision_recall"]
+    assert f"Brier score {judged['metrics']['nomogram']['brier']['value']:.3f}" in texts["calibration"]
+    assert "Optimism-corrected" in texts["calibration"]
+    for row in judged["confusion"]["nomogram"]:
+        for count in row:
+            assert f">{count}<" in texts["confusion"]
+    rest = part(FOUR)["per_class"]["radiomics signature"]["Metastasis of unknown primary"]["auc"]["value"]
+    assert f"radiomics signature {rest:.3f} (" in of_class
+
+
+def test_the_lasso_figure_names_the_strongest_features(tmp_path: Path) -> None:
+    path, names = penalty()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        text = figures.draw_lasso_path(path, tmp_path / "lasso.svg", names).read_text()
+    best = int(np.argmin(path["mse"]))
+    strongest = np.argmax(np.abs(np.asarray(path["coefficients"])[:, best]))
+    assert names[strongest] in text

@@ -13,11 +13,11 @@ from .loess import local_line
 
 LINE_RESAMPLES = 200
 REFITTED_MODEL = (
-    "The corrected line is the apparent line less its optimism (Harrell): the regression's coefficients were fitted "
+    "The corrected line is the smooth line less its optimism (Harrell): the regression's coefficients were fitted "
     "again in {count} bootstrap samples of patients; the choice of its variables was not repeated."
 )
 REFITTED_LINE = (
-    "The corrected line is the apparent line less the optimism of a recalibration, logit p = a + b · logit p, fitted "
+    "The corrected line is the smooth line less the optimism of a recalibration, logit p = a + b · logit p, fitted "
     "again in {count} bootstrap samples of patients; the optimism of the model behind p is still in it."
 )
 
@@ -59,15 +59,16 @@ def calibration_summary(
         for point in calibration_curve(y, p, groups)
     ]
     at = usual_predictions(p)
-    result["loess"] = {"predicted": at.tolist(), "observed": np.clip(local_line(p, y, at), 0, 1).tolist()}
+    smooth = local_line(p, y, at)
+    result["loess"] = {"predicted": at.tolist(), "observed": np.clip(smooth, 0, 1).tolist()}
     result["corrected"] = None
     if own_training:
         columns = logit(np.clip(p, 1e-9, 1 - 1e-9))[:, None] if design is None else design
         try:
-            corrected = corrected_calibration(columns, y, resamples=LINE_RESAMPLES, seed=seed)
+            corrected = corrected_calibration(columns, y, at=at, resamples=LINE_RESAMPLES, seed=seed)
             result["corrected"] = {
-                "predicted": corrected.predicted.tolist(),
-                "observed": np.clip(corrected.corrected, 0, 1).tolist(),
+                "predicted": at.tolist(),
+                "observed": np.clip(smooth - corrected.optimism, 0, 1).tolist(),
                 "resamples": corrected.resamples,
             }
             notes.append((REFITTED_LINE if design is None else REFITTED_MODEL).format(count=corrected.resamples))

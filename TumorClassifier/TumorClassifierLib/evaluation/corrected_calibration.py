@@ -17,12 +17,17 @@ FARTHEST = 30.0  # a larger logit is a resample whose classes separate
 
 @dataclass(frozen=True)
 class CorrectedLine:
-    """(k,) predictions, the apparent line there, the line less its optimism, and how many resamples gave a fit."""
+    """(k,) predictions, the apparent line there and its optimism, and how many resamples gave a fit."""
 
     predicted: np.ndarray
     apparent: np.ndarray
-    corrected: np.ndarray
+    optimism: np.ndarray
     resamples: int
+
+    @property
+    def corrected(self) -> np.ndarray:
+        """(k,) the apparent line less its optimism."""
+        return self.apparent - self.optimism
 
 
 def corrected_calibration(
@@ -65,7 +70,7 @@ def corrected_calibration(
     found = np.asarray(optimism)
     known = np.isfinite(found)
     mean = np.where(known, found, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return CorrectedLine(at, apparent, apparent - mean, len(optimism))
+    return CorrectedLine(at, apparent, mean, len(optimism))
 
 
 def usual_predictions(p: np.ndarray, points: int = 50) -> np.ndarray:
