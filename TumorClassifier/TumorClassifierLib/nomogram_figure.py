@@ -107,9 +107,10 @@ def _draw_patient(axes: "Axes", layout: Layout) -> None:
         start, end = ends(scale)
         x = min(max(row.mark, start), end)
         beyond = ">" if row.mark > end + 1e-6 else "<" if row.mark < start - 1e-6 else "o"
-        if index < last - 1:
+        on_scale = beyond == "o"  # else a line from the mark would lead to other points than the note tells
+        if on_scale and index < last - 1:
             axes.plot([x, x], [y, top], color=MARK, lw=0.7, ls=(0, (3, 2)), alpha=0.55, zorder=0)
-        elif index == last - 1:
+        elif on_scale and index == last - 1:
             axes.plot([x, x], [y, layout.heights[last]], color=MARK, lw=0.9, zorder=0)
         axes.plot([x], [y], marker=beyond, ms=4.5, color=MARK, mec="white", mew=0.5, ls="none", zorder=5)
         axes.text(x_note, y, row.note, size=NAME_SIZE, weight="bold", color=MARK, ha="right", va="center_baseline")

@@ -18,6 +18,7 @@ CLOSEST = 0.04  # inches between ticks
 TICK, GAP = 0.06, 0.03
 LINE = 0.15  # height of a line of labels
 NAME_SIZE, LABEL_SIZE, OWN_SIZE = 8.5, 7.5, 6.5
+OWN_WIDTH = 1.0  # inches that a patient's value may take
 MINUS = "\N{MINUS SIGN}"
 OFF = "off axis"
 LABEL_FIRST = (0.5, 0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.05, 0.95)  # probabilities, where not all have room
@@ -241,14 +242,14 @@ def _reads_as(text: str, value: float) -> bool:
 
 
 def _shortened(text: str, span: tuple[float, float]) -> str:
-    """The text, cut where it is longer than the axis."""
+    """The text, its middle left out where it is longer than the axis: levels often differ at their ends."""
     room = span[1] - span[0]
-    if text_width(text, LABEL_SIZE) <= room:
-        return text
-    text = text[: int(1.5 * len(text) * room / text_width(text, LABEL_SIZE))]  # letters differ in width
-    while text_width(text + "…", LABEL_SIZE) > room:
-        text = text[:-1]
-    return text + "…"
+    kept = len(text)
+    short = text
+    while text_width(short, LABEL_SIZE) > room:
+        kept = min(kept - 1, int(kept * max(0.5, room / text_width(short, LABEL_SIZE))))
+        short = f"{text[: kept - kept // 2].rstrip()}…{text[len(text) - kept // 2 :].lstrip()}"
+    return short
 
 
 def _own(term: Term, value: Value | None, points: float, row: Row, at: Callable[[float], float]) -> str:
@@ -257,9 +258,15 @@ def _own(term: Term, value: Value | None, points: float, row: Row, at: Callable[
         return ""
     if term.unknown is not None and is_missing(value):
         return MISSING
-    number = f"{float(value):.4g}".replace("-", MINUS) if value is not None else ""
+    if value is None:
+        return ""
+    number = float(value)
+    wide = max(abs(number), 1e-300) / max(term.ticks[-1] - term.ticks[0], 1e-300)
+    digits = min(max(4, math.ceil(math.log10(wide)) + 3), 12)  # enough to tell places on the axis apart
     start, end = ends(row)
-    return number if start - 1e-6 <= at(points) <= end + 1e-6 else f"{number} {OFF}"
+    off = "" if start - 1e-6 <= at(points) <= end + 1e-6 else f" {OFF}"
+    texts = [f"{number:.{count}g}{off}".replace("-", MINUS) for count in (digits, 4)]
+    return next((text for text in texts if text_width(text, OWN_SIZE) < OWN_WIDTH), texts[-1])
 
 
 def _chance(probability: float) -> str:

@@ -247,7 +247,7 @@ def test_no_text_touches_another(name: str, off: int | None) -> None:
     shown = [text for text, _ in text_boxes(figure)]
     for term in parts:
         if isinstance(term, FactorTerm):
-            assert len([text for text in shown if text in term.levels or text.endswith("…")]) >= len(term.levels)
+            assert len([text for text in shown if text in term.levels or "…" in text]) >= len(term.levels)
     numbers = [term for term in parts if isinstance(term, NumericTerm) and abs(term.coefficient) > 1e-3]
     assert sum(OFF in text for text in shown) >= (len(numbers) if off else 0)
 
@@ -279,9 +279,20 @@ def test_a_patient_off_the_axis_is_marked_at_its_end_and_told() -> None:
     inside = lay_out(nomogram, {"Sex": "male", "Age": 61, "Rad-score": 0.5}).rows[2]
     assert inside.start < inside.mark < inside.end
     assert inside.own == "61"
+    counter = lay_out(Nomogram.from_linear(0, CROWDED["tiny and huge ranges"][1:2]), {"Counter": 1_000_000_001.5})
+    assert counter.rows[1].own == "1000000001.5"
     figure = nomogram_figure(nomogram, {"Sex": "male", "Age": 101, "Rad-score": 0.5})
     markers = [line.get_marker() for line in figure.axes[0].lines]
     assert markers.count("<") == 1 and markers.count("o") == 4
+    lines = [line for line in figure.axes[0].lines if line.get_color() == "#C0392B" and len(line.get_xdata()) == 2]
+    assert len(lines) == 3  # two values up to their points and the total down to its probability; none from the arrow
+
+
+def test_levels_too_long_for_the_page_keep_both_ends() -> None:
+    shown = [text for text, _ in text_boxes(nomogram_figure(Nomogram.from_linear(0, CROWDED["long names"])))]
+    cut = [text for text in shown if "…" in text]
+    assert sorted(text[-6:] for text in cut) == ["kind 0", "kind 1", "kind 2", "kind 3"]
+    assert all(text.startswith("Peritumoural") for text in cut)
 
 
 def test_unknown_values_have_their_mark_on_the_axis_or_beyond_it() -> None:
