@@ -15,10 +15,9 @@ def elimination_order(Z: np.ndarray, y: np.ndarray, step: float = 1, cost: float
     n_features_to_select=k, step=step) leaves, except where columns are equal. With fewer cases than features the
     machine is solved on the (n, n) matrix of similarities, from which each eliminated column is taken off, so that
     a step does not grow with the number of features.
-    Raises InputError when the step is not above 0.
+    Raises InputError as `check_step`.
     """
-    if not (0 < step < 1 or (step >= 1 and step == int(step))):
-        raise InputError(f"Recursive elimination's step is {step}; give a whole number, or a share between 0 and 1.")
+    check_step(step)
     at_once = max(1, int(step if step >= 1 else step * Z.shape[1]))
     left = np.arange(Z.shape[1])
     columns = np.ascontiguousarray(Z, dtype=np.float64)
@@ -37,3 +36,9 @@ def elimination_order(Z: np.ndarray, y: np.ndarray, step: float = 1, cost: float
         order.append(left[worst])
         gram -= columns[:, worst] @ columns[:, worst].T
     return np.concatenate([*order, left[alive]])
+
+
+def check_step(step: float) -> None:
+    """Raises InputError unless a step is a whole number or a share."""
+    if not (0 < step < 1 or (step >= 1 and step == int(step))):
+        raise InputError(f"Recursive elimination's step is {step}; give a whole number, or a share between 0 and 1.")

@@ -12,7 +12,7 @@ import numpy as np
 
 from FeatureExtractorLib.errors import InputError
 
-from .elimination import elimination_order
+from .elimination import check_step, elimination_order
 from .estimator import binary_labels, check_finite, default_names, is_constant
 from .evaluation.discrimination import auc
 from .folds import Split, as_groups, canonical_order, grouped_folds
@@ -44,6 +44,7 @@ class Search:
                 raise InputError(f"The setting {name} cannot be {values}; give at least one number above 0.")
         if not 0 < self.f_share <= 1:
             raise InputError(f"The F-test's share is {self.f_share}; give a number above 0 and at most 1.")
+        check_step(self.step)
 
     def grid(self) -> Iterator[tuple[int, float, float]]:
         """(size, cost, gamma) in the order in which the first of equals is taken: the simplest first."""
@@ -181,7 +182,8 @@ def nested_cross_validation(
     patients = as_groups(groups, len(labels))[order]
     ordered, truth = X[order], labels[order]
     decisions = np.empty((repeats, len(truth)))
-    choices, warnings = [], []
+    choices: list[tuple[tuple[Choice, np.ndarray], ...]] = []
+    warnings: list[str] = []
     for r in range(repeats):
         outer = grouped_folds(truth, patients, folds, seed + r)
         warnings += outer.warnings

@@ -55,6 +55,18 @@ class SvmModel:
         a, b = self.platt
         return np.asarray(expit(-(a * self.decision(X, names) + b)))
 
+    def gradient(self, X: np.ndarray, names: Sequence[str] | None = None) -> np.ndarray:
+        """(n, k) derivatives of the decision by each feature, in the feature's own unit; raises as `decision`."""
+        z = (select_columns(X, names, self.features) - np.asarray(self.mean)) / np.asarray(self.scale)
+        if self.kernel == "linear":
+            slope = np.tile(self.dual @ self.support, (len(z), 1))
+        else:
+            from .kernel_machine import rbf_kernel
+
+            weights = rbf_kernel(z, self.support, self.gamma) * self.dual
+            slope = -2 * self.gamma * (z * weights.sum(axis=1, keepdims=True) - weights @ self.support)
+        return np.asarray(slope / np.asarray(self.scale))
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values from which `from_json` restores every number exactly."""
         return {**self.__dict__, "support": self.support.tolist(), "dual": self.dual.tolist()}

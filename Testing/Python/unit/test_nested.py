@@ -68,7 +68,7 @@ def test_the_machine_on_a_kernel_is_that_of_scikit_learn_whichever_class_comes_f
 
 
 def naive(X: np.ndarray, y: np.ndarray, groups: np.ndarray, search: Search, repeats: int, folds: int) -> list:
-    """The same procedure from scikit-learn's parts: (repeat, test rows, settings, features, decisions) of every fold."""
+    """The same from scikit-learn's parts: (repeat, test rows, settings, features, decisions) of every fold."""
     steps = [
         ("varying", VarianceThreshold()),
         ("f", FTest(search.f_share)),

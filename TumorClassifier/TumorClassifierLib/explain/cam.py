@@ -1,5 +1,6 @@
 """Where the network looked: Grad-CAM of slices, and as a volume that lies over the image."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,6 +53,32 @@ def grad_cam(model: "nn.Sequential", images: np.ndarray, class_index: int, progr
     return np.concatenate(cams)
 
 
+def weighted_maps(
+    backbone: "nn.Sequential", images: np.ndarray, weights: np.ndarray, progress: Progress = silent
+) -> np.ndarray:
+    """ReLU(Σ_k w_k A_k) of a frozen network's last maps A_k, (n, rows, columns) float32, not normalised.
+
+    backbone: from `build_backbone`. weights: (width,). With w_k the gradient of a score by the k-th pooled feature
+    this is that score's Grad-CAM, for averaging gives every position of a map the same gradient.
+    """
+    import torch
+    from torch.nn import functional
+
+    check_images(images)
+    device = next(backbone.parameters()).device
+    channels = torch.from_numpy(np.asarray(weights, dtype=np.float32)).to(device)[None, :, None, None]
+    cams = []
+    with torch.inference_mode():
+        for start in range(0, len(images), BATCH):
+            progress("explanation", start / len(images))
+            maps = backbone[:2](as_tensor(images[start : start + BATCH], device))
+            cam = (channels * maps).sum(dim=1, keepdim=True).relu_()
+            cam = functional.interpolate(cam, images.shape[2:], mode="bilinear", align_corners=False)
+            cams.append(cam[:, 0].cpu().numpy())
+    progress("explanation", 1.0)
+    return np.concatenate(cams)
+
+
 def cam_volume(
     model: "nn.Sequential",
     image: sitk.Image,
@@ -63,16 +90,35 @@ def cam_volume(
 ) -> sitk.Image:
     """Grad-CAM of every axial slice of the tumour, as a float32 volume on the grid of `reference`.
 
-    image, mask: the working image and mask on one grid of axial slices. Each slice is cropped as for classification
-    and its map laid back over the crop; values are linear between slices, 0 outside the crops, and scaled so that
-    the volume's maximum is 1 (all 0 where nothing speaks for the class). Raises InputError when the mask is empty.
+    Raises InputError when the mask is empty; for the rest see `volume_of_slices`.
+    """
+
+    def maps(images: np.ndarray) -> np.ndarray:
+        return grad_cam(model, images, class_index, progress)
+
+    return volume_of_slices(maps, image, mask, settings, reference)
+
+
+def volume_of_slices(
+    maps: Callable[[np.ndarray], np.ndarray],
+    image: sitk.Image,
+    mask: sitk.Image,
+    settings: SliceSettings,
+    reference: sitk.Image,
+) -> sitk.Image:
+    """Maps of every axial slice of the tumour, as a float32 volume on the grid of `reference`.
+
+    maps: gives (n, rows, columns) for images (n, 3, rows, columns). image, mask: the working image and mask on one
+    grid of axial slices. Each slice is cropped as for classification and its map laid back over the crop; values are
+    linear between slices, 0 outside the crops, and scaled so that the volume's maximum is 1 (all 0 where nothing
+    speaks for the class). Raises InputError when the mask is empty.
     """
     indices = tumour_slices(mask)
     if not indices:
         raise InputError("The mask is empty, so there is nothing to explain; outline the tumour first.")
     grey, outline = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(mask)
     inputs, regions = zip(*(slice_input(grey[k], outline[k], settings) for k in indices), strict=True)
-    cams = grad_cam(model, np.stack(inputs), class_index, progress)
+    cams = maps(np.stack(inputs))
     array = np.zeros(grey.shape, dtype=np.float32)
     for k, cam, region in zip(indices, cams, regions, strict=True):
         array[k] = place_square(resize(cam, (region.side, region.side)), region, array[k].shape)

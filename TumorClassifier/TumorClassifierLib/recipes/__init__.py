@@ -21,7 +21,7 @@ from types import ModuleType
 
 from FeatureExtractorLib.errors import InputError
 
-RECIPES = {"dtlr-nomogram": "dtlr_nomogram"}
+RECIPES = {"dtlr-nomogram": "dtlr_nomogram", "multimodal-signature": "multimodal_signature"}
 
 
 def recipe_module(name: str) -> ModuleType:

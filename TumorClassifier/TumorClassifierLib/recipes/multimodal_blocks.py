@@ -1,0 +1,158 @@
+"""Blocks of features: radiomics and each frozen network, of each modality and of all modalities together.
+
+Features are called as in a feature table: `<MODALITY>.<PyRadiomics name>` and `<MODALITY>.<backbone>_<0…>`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from FeatureExtractorLib.deep.backbones import BACKBONES
+from FeatureExtractorLib.errors import InputError
+from FeatureExtractorLib.stable_features import read_stable_features
+
+from ..blocks import agreed
+from ..estimator import is_constant
+from ..measures import CaseMeasures, Measures
+from .multimodal_model import Settings
+
+RADIOMICS = "radiomics"
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """names: (p,) features that may be used, of X (n, p). measured: how many there were before anything was left out.
+
+    usable: how many of them are finite in every case and vary.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    X: np.ndarray
+    measured: int
+    usable: int
+
+
+def blocks_of(cases: Sequence[CaseMeasures], settings: Settings) -> tuple[dict[str, Block], tuple[str, ...]]:
+    """The blocks of training cases by name, with the features that two readers agree on, and warnings.
+
+    Readers count where at least two cases have a second one. A block without such a feature is left out with a
+    warning. Raises InputError when none is left.
+    """
+    single = {
+        (family, modality): _one(cases, settings, family, modality)
+        for family in _families(cases)
+        for modality in settings.modalities
+    }
+    blocks, warnings = {}, []
+    for name, family, modalities in _named(settings, _families(cases)):
+        parts = [single[family, modality] for modality in modalities]
+        block = Block(
+            name=name,
+            names=tuple(feature for part in parts for feature in part.names),
+            X=np.hstack([part.X for part in parts]),
+            measured=sum(part.measured for part in parts),
+            usable=sum(part.usable for part in parts),
+        )
+        if block.names:
+            blocks[name] = block
+        else:
+            warnings.append(f"{name} was left out: none of its {block.measured} features varies and is stable.")
+    if not blocks:
+        raise InputError("No feature varies and is stable between the readers; compare their masks, or lower icc.")
+    return blocks, tuple(warnings)
+
+
+def values_of(measures: Mapping[str, Measures]) -> dict[str, float]:
+    """All features of a case by name."""
+    found: dict[str, float] = {}
+    for modality, m in measures.items():
+        found |= {f"{modality}.{name}": value for name, value in m.radiomics.items()}
+        for backbone, deep in m.deep.items():
+            found |= {f"{modality}.{backbone}_{i}": float(value) for i, value in enumerate(deep)}
+    return found
+
+
+def columns_of(cases: Sequence[CaseMeasures], names: Sequence[str]) -> np.ndarray:
+    """(n, features) values by name; raises InputError naming the case and the feature or image that it lacks."""
+    X = np.empty((len(cases), len(names)))
+    places = [_place(name) for name in names]
+    for i, case in enumerate(cases):
+        for j, (modality, family, index) in enumerate(places):
+            measures = case.first.get(modality)
+            if measures is None:
+                raise InputError(f"Case {case.case_id} has no {modality} image, which the model needs; add it.")
+            deep = measures.deep.get(family)
+            value = measures.radiomics.get(family) if deep is None else float(deep[index])
+            if value is None or not np.isfinite(value):
+                raise InputError(
+                    f"Case {case.case_id} has no value of {names[j]}, which the model needs; check its mask."
+                )
+            X[i, j] = value
+    return X
+
+
+def origin_of(feature: str) -> tuple[str, str]:
+    """(modality, family) of a feature."""
+    modality, family, index = _place(feature)
+    return modality, RADIOMICS if index < 0 else family
+
+
+def _place(feature: str) -> tuple[str, str, int]:
+    """(modality, PyRadiomics name, -1), or (modality, backbone, its output)."""
+    modality, name = feature.split(".", 1)
+    backbone, _, index = name.rpartition("_")
+    return (modality, backbone, int(index)) if backbone in BACKBONES else (modality, name, -1)
+
+
+def _families(cases: Sequence[CaseMeasures]) -> list[str]:
+    measures = next(iter(cases[0].first.values()))
+    return [*([RADIOMICS] if measures.radiomics else []), *measures.deep]
+
+
+def _named(settings: Settings, families: Sequence[str]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(name, family, modalities) of every block; with one modality there is nothing to put together."""
+    for family in families:
+        for modality in settings.modalities:
+            yield f"{family} {modality}", family, (modality,)
+        if len(settings.modalities) > 1:
+            yield f"{family} {'+'.join(settings.modalities)}", family, settings.modalities
+
+
+def _one(cases: Sequence[CaseMeasures], settings: Settings, family: str, modality: str) -> Block:
+    names, X = _measured([case.first for case in cases], family, modality)
+    usable = np.isfinite(X).all(axis=0)
+    usable[usable] = ~is_constant(X[:, usable])
+    stable = usable.copy()
+    twice = [case for case in cases if case.second is not None]
+    if family == RADIOMICS and settings.stable_features is not None:
+        listed = set(read_stable_features(Path(settings.stable_features)))  # with or without their modality
+        stable &= np.array([name in listed or name.split(".", 1)[1] in listed for name in names])
+    elif len(twice) >= 2:
+        first = _values([case.first for case in twice], family, modality, names)
+        second = _values([case.second for case in twice if case.second is not None], family, modality, names)
+        stable &= agreed(np.stack([first, second], axis=1), settings.icc)
+    kept = np.flatnonzero(stable)
+    return Block(f"{family} {modality}", tuple(names[i] for i in kept), X[:, kept], len(names), int(usable.sum()))
+
+
+def _measured(measures: Sequence[Mapping[str, Measures]], family: str, modality: str) -> tuple[list[str], np.ndarray]:
+    """(names, (n, p) values) of one family and modality, as the first case has them; NaN where a case lacks one."""
+    one = measures[0][modality]
+    names = (
+        [f"{modality}.{name}" for name in one.radiomics]
+        if family == RADIOMICS
+        else [f"{modality}.{family}_{i}" for i in range(len(one.deep[family]))]
+    )
+    return names, _values(measures, family, modality, names)
+
+
+def _values(
+    measures: Sequence[Mapping[str, Measures]], family: str, modality: str, names: Sequence[str]
+) -> np.ndarray:
+    if family != RADIOMICS:
+        return np.stack([m[modality].deep[family] for m in measures]).astype(np.float64)
+    plain = [name.split(".", 1)[1] for name in names]
+    return np.array([[m[modality].radiomics.get(name, np.nan) for name in plain] for m in measures])
