@@ -161,5 +161,10 @@ class TumorClassifierTest(ScriptedLoadableModuleTest):
         from TumorClassifierLib.results import ClassificationResult
 
         cam = sitk.SmoothingRecursiveGaussian(sitk.Cast(case.mask, sitk.sitkFloat32), 5.0)
-        prediction = {"classes": ["low", "high"], "probabilities": {"low": 0.2, "high": 0.8}, "predicted": "high"}
-        return ClassificationResult(prediction, sitk.Clamp(cam, sitk.sitkFloat32, 0.0, 1.0), None, {})
+        prediction = {
+            "classes": ["low", "high"],
+            "positive": "high",
+            "probabilities": {"low": 0.2, "high": 0.8},
+            "predicted": "high",
+        }
+        return ClassificationResult(prediction, sitk.Clamp(cam, sitk.sitkFloat32, 0.0, 1.0), {}, {}, {})

@@ -24,12 +24,15 @@ inner_folds: 2
 CohortMaker = Callable[..., Path]
 
 
-def write_case(folder: Path, name: str, rng: np.random.Generator, coarse: bool) -> None:
-    """A volume with one round tumour, of coarse or of fine texture, and its mask."""
+LABELS = ("low", "high", "very high")
+
+
+def write_case(folder: Path, name: str, rng: np.random.Generator, coarse: float) -> None:
+    """A volume with one round tumour, whose texture is smoothed over `coarse` pixels, and its mask."""
     z, y, x = np.mgrid[:4, :40, :40]
     centre = rng.uniform(16, 24, 2)
     mask = (np.hypot(y - centre[0], x - centre[1]) < rng.uniform(7, 10)) & (z > 0) & (z < 3)
-    texture = ndimage.gaussian_filter(rng.normal(size=mask.shape), (0, 1, 1) if coarse else 0)
+    texture = ndimage.gaussian_filter(rng.normal(size=mask.shape), (0, coarse, coarse))
     values = rng.normal(300, 20, mask.shape) + mask * (250 + 90 * texture / texture.std())
     for array, kind in ((values.astype(np.float32), "image"), (mask.astype(np.uint8), "mask")):
         image = sitk.GetImageFromArray(array)
@@ -39,16 +42,18 @@ def write_case(folder: Path, name: str, rng: np.random.Generator, coarse: bool) 
 
 @pytest.fixture(scope="session")
 def make_cohort(tmp_path_factory: pytest.TempPathFactory) -> CohortMaker:
-    """A function that writes a cohort and returns its manifest; half of the patients are "high"."""
+    """A function that writes a cohort and returns its manifest; each class has its share of the patients."""
 
-    def make(patients: int, seed: int = 0, separable: bool = True, shuffle: int | None = None) -> Path:
+    def make(
+        patients: int, seed: int = 0, separable: bool = True, shuffle: int | None = None, classes: int = 2
+    ) -> Path:
         folder = tmp_path_factory.mktemp("cohort")
         rng = np.random.default_rng(seed)
         rows = []
         for i in range(patients):
-            high = bool(i % 2)
-            write_case(folder, f"p{i}", rng, coarse=high and separable)
-            rows.append([f"p{i}", f"p{i}_image.nrrd", f"p{i}_mask.nrrd", "high" if high else "low", 40 + 2 * i])
+            grade = i % classes
+            write_case(folder, f"p{i}", rng, coarse=2.0**grade - 1 if separable else 0.0)
+            rows.append([f"p{i}", f"p{i}_image.nrrd", f"p{i}_mask.nrrd", LABELS[grade], 40 + 2 * i])
         if shuffle is not None:
             order = np.random.default_rng(shuffle).permutation(patients)
             rows = [[*row[:3], rows[j][3], row[4]] for row, j in zip(rows, order, strict=True)]

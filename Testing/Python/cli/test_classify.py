@@ -61,7 +61,7 @@ def test_nomogram_gives_the_probability_of_the_prediction(classified: Path, trai
     from TumorClassifierLib.nomogram import Nomogram
 
     prediction = json.loads((classified / "prediction.json").read_text())
-    nomogram = Nomogram.from_json(read_bundle(trained).documents["model"]["nomogram"])
+    nomogram = Nomogram.from_json(read_bundle(trained).documents["model"]["models"][0]["nomogram"]["nomogram"])
     assert nomogram.probability(prediction["scores"]) == pytest.approx(prediction["probabilities"]["high"], abs=1e-12)
 
 

@@ -169,3 +169,19 @@ def test_damaged_bundle_is_refused(headless: Any, tmp_path: Path) -> None:
     damaged.write_bytes(b"PK\x03\x04 this is no zip")
     with captured(), pytest.raises(InputError, match="cannot be read as a scene"):
         load_mrb(headless.scene, damaged)
+
+
+def test_a_level_of_a_factor_is_told_beside_its_points(scene: Any) -> None:
+    prediction = {
+        "probabilities": {"low": 0.4, "high": 0.6},
+        "predicted": "high",
+        "threshold": None,
+        "scores": {"sex": "F", "Rad-score": 0.5},
+        "nomogram_points": {"sex": 12.0, "Rad-score": 40.0, "total": 52.0},
+    }
+    table = prediction_table(scene, prediction).GetTable()
+    cells = {
+        table.GetColumnByName("Quantity").GetValue(row): table.GetColumnByName("Meaning").GetValue(row)
+        for row in range(table.GetNumberOfRows())
+    }
+    assert cells["Nomogram: sex"] == "for F" and "sex" not in cells and cells["Rad-score"] == "score"

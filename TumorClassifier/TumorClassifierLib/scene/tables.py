@@ -63,11 +63,13 @@ def _rows(prediction: Mapping[str, Any]) -> list[tuple[str, float, str, str]]:
     if interval:
         level = f"{100 * interval['level']:g} % interval of {prediction.get('positive', predicted)}"
         rows += [(f"Probability, {end} end", float(interval[end]), "", level) for end in ("low", "high")]
-    if "threshold" in prediction:
+    if prediction.get("threshold") is not None:
         rows.append(("Threshold", float(prediction["threshold"]), "", f"from here on {prediction['positive']}"))
-    rows += [(score, float(value), "", "score") for score, value in prediction.get("scores", {}).items()]
+    scores = prediction.get("scores", {})
+    rows += [(name, float(value), "", "score") for name, value in scores.items() if not isinstance(value, str)]
     for axis, points in prediction.get("nomogram_points", {}).items():
-        rows.append((f"Nomogram: {axis}", float(points), "points", "sum of all axes" if axis == "total" else ""))
+        level = f"for {scores[axis]}" if isinstance(scores.get(axis), str) else ""
+        rows.append((f"Nomogram: {axis}", float(points), "points", "sum of all axes" if axis == "total" else level))
     for stage, seconds in prediction.get("provenance", {}).get("seconds", {}).items():
         rows.append((f"Time: {stage}", float(seconds), "s", "computing time"))
     return rows
