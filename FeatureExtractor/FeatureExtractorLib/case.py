@@ -122,9 +122,10 @@ def check_image(image: sitk.Image, name: str) -> None:
             "voxel, but a single three-dimensional grey volume is needed; extract one first."
         )
     array = sitk.GetArrayViewFromImage(image)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    low, high = array.min(), array.max()  # NaN where one voxel is
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"The {name} holds NaN or infinite values; replace them before loading it.")
-    if array.min() == array.max():
+    if low == high:
         raise InputError(f"The {name} has the same value everywhere ({array.flat[0]}); load the real image.")
 
 

@@ -17,6 +17,7 @@ fit of a single slice is the two-dimensional fit.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import comb
 
 import numpy as np
@@ -25,6 +26,20 @@ END_SHIFT = 1e-3  # voxels by which the last one is moved inwards, so that it li
 SMALLEST_DENOMINATOR = 0.1 * float(np.finfo(np.float32).eps)  # below it a control point has no data (as ITK decides)
 
 Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]  # one matrix per axis, in the order z, y, x
+
+
+@dataclass(frozen=True)
+class SplineField:
+    """A field on the voxels of an image: its lattice (c, b, a) and the bases (z, c), (y, b), (x, a), float32."""
+
+    lattice: np.ndarray
+    bases: Matrices
+
+    def lines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Two matrices, (z · y, a) and (a, x), whose product is the field on all lines of voxels along x."""
+        z, y, x = self.bases
+        rows = y @ _planes(self.lattice, z)
+        return rows.reshape(-1, rows.shape[-1]), np.ascontiguousarray(x.T)
 
 
 def basis(size: int, control_points: int, order: int) -> np.ndarray:
@@ -91,9 +106,13 @@ class GridFit:
 def evaluate(lattice: np.ndarray, bases: Matrices) -> np.ndarray:
     """The field (z, y, x) of a lattice (c, b, a) for bases of shapes (z, c), (y, b), (x, a)."""
     z, y, x = bases
-    planes = (z @ lattice.reshape(lattice.shape[0], -1)).reshape(-1, *lattice.shape[1:])
-    rows = y @ planes
+    rows = y @ _planes(lattice, z)
     return (rows.reshape(-1, rows.shape[-1]) @ x.T).reshape(len(z), len(y), len(x))
+
+
+def _planes(lattice: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The lattice (c, b, a) evaluated along z alone: (z, b, a)."""
+    return (z @ lattice.reshape(lattice.shape[0], -1)).reshape(-1, *lattice.shape[1:])
 
 
 def _project(matrices: Matrices, values: np.ndarray) -> np.ndarray:

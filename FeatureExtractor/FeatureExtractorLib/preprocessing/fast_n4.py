@@ -17,12 +17,13 @@ from dataclasses import replace
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
+from threadpoolctl import threadpool_limits
 
-from ..errors import InputError
 from . import bspline_fit
 from .field_change import has_converged
-from .n4 import N4Settings, padding_for, shrink_factors
+from .n4 import N4Settings, check_some_contrast, padding_for, shrink_factors
 from .sharpening import sharpen
+from .whole_image import field_image
 
 ITK_FWHM, ITK_WIENER_NOISE, ITK_HISTOGRAM_BINS = 0.15, 0.01, 200
 
@@ -32,55 +33,60 @@ def fast_n4_log_field(
 ) -> sitk.Image:
     """The log of the bias field at each voxel of `image`, float32, in its geometry: corrected = image / exp(field).
 
-    image: 2D or 3D; an axis of one voxel is left out of the fit. mask: 1 where the image counts. weights: confidence
-    of each voxel, which counts where it is above 0. Values that are not above 0 are taken for logs, as ITK does.
-    Raises InputError where fewer than two different values are left to estimate the field from.
+    image: 2D or 3D. Otherwise as `estimate_field`.
     """
     if image.GetDimension() == 2:
         weights = sitk.JoinSeries(weights) if weights is not None else None
         field = fast_n4_log_field(sitk.JoinSeries(image), sitk.JoinSeries(mask), settings, weights)[:, :, 0]
         field.CopyInformation(image)
         return field
+    return field_image(estimate_field(image, mask, settings, weights), image)
+
+
+def estimate_field(
+    image: sitk.Image, mask: sitk.Image, settings: N4Settings, weights: sitk.Image | None = None
+) -> bspline_fit.SplineField:
+    """The log of the bias field on the voxels of a 3D image; an axis of one voxel is left out of the fit.
+
+    mask: not 0 where the image counts, if it is above 0 there. weights: confidence of each voxel, which counts where
+    it is above 0. Raises InputError where fewer than two different values are left to estimate the field from.
+    """
+    size, below = image.GetSize(), [0, 0, 0]
     if settings.spline_distance:
         spans, below, above = padding_for(image, settings.spline_distance)
         settings = replace(settings, mesh=spans, spline_distance=0.0)
+        image, mask = (sitk.ConstantPad(part, below, above) for part in (image, mask))
         weights = sitk.ConstantPad(weights, below, above) if weights is not None else None
-        wide, wide_mask = (sitk.ConstantPad(part, below, above) for part in (image, mask))
-        field = sitk.RegionOfInterest(fast_n4_log_field(wide, wide_mask, settings, weights), image.GetSize(), below)
-        field.CopyInformation(image)
-        return field
 
     factors = shrink_factors(image.GetSize(), settings.shrink)
     values, counted = (sitk.GetArrayFromImage(sitk.Shrink(part, factors)) for part in (image, mask))
-    confidence = (counted == 1).astype(np.float32)
+    confidence = ((counted != 0) & (values > 0)).astype(np.float32)
     if weights is not None:
         confidence *= np.maximum(sitk.GetArrayFromImage(sitk.Shrink(weights, factors)), 0)
-    counting = values[confidence > 0]
-    if counting.size == 0 or counting.min() == counting.max():
-        raise InputError(
-            f"N4 finds no two different intensities inside the mask after subsampling by {settings.shrink}; choose a "
-            "smaller shrink factor or a larger mask."
-        )
-    lattice = estimate_lattice(values, confidence, settings)
+    check_some_contrast(values[confidence > 0], settings)
+    # One thread for BLAS, whose threads wait for each other at each of many small products.
+    with threadpool_limits(limits=1, user_api="blas"):
+        lattice = estimate_lattice(values, confidence, settings)
     z, y, x = (
-        bspline_fit.basis(n, c, settings.order).astype(np.float32)
-        for n, c in zip(reversed(image.GetSize()), lattice.shape, strict=True)
+        bspline_fit.basis(whole, points, settings.order)[start : start + n].astype(np.float32)
+        for whole, points, start, n in zip(image.GetSize()[::-1], lattice.shape, below[::-1], size[::-1], strict=True)
     )
-    field = sitk.GetImageFromArray(bspline_fit.evaluate(lattice, (z, y, x)))
-    field.CopyInformation(image)
-    return field
+    return bspline_fit.SplineField(lattice, (z, y, x))
 
 
 def estimate_lattice(values: np.ndarray, confidence: np.ndarray, settings: N4Settings) -> np.ndarray:
     """The control points φ (c, b, a) of the log field, float32, from all voxels of an image.
 
-    values: intensities (z, y, x); confidence: float32 (z, y, x), above 0 in the voxels that count. Of the settings,
+    values: intensities (z, y, x); confidence: float32 (z, y, x), above 0 in the voxels that count, and the values
+    with it. Of the settings,
     those of subsampling and spline distance are not looked at.
     """
     box = ndimage.find_objects((confidence > 0).view(np.uint8))[0]
     inside = np.flatnonzero(confidence[box] > 0)
     trust = confidence[box].ravel()[inside]
-    log_values = _log(values[box].ravel()[inside].astype(np.float32))
+    # Rounded once, from double precision.
+    log_values = np.log(values[box].ravel()[inside].astype(np.float32), dtype=np.float64).astype(np.float32)
+    even = bool((trust == 1).all())
     residual = np.zeros_like(confidence[box])
 
     mesh = reversed(settings.mesh)
@@ -99,15 +105,10 @@ def estimate_lattice(values: np.ndarray, confidence: np.ndarray, settings: N4Set
         grid = bspline_fit.GridFit(bases, confidence[box])
         for _ in range(iterations):
             uncorrected = log_values - field
-            residual.ravel()[inside] = (uncorrected - sharpen(uncorrected, bins, fwhm, noise)) * trust
+            change = uncorrected - sharpen(uncorrected, bins, fwhm, noise)
+            residual.reshape(-1)[inside] = change if even else change * trust
             lattice = lattice + grid.fit(residual)
-            previous, field = field, grid.evaluate(lattice).ravel()[inside]
+            previous, field = field, grid.evaluate(lattice).take(inside)
             if has_converged(previous, field, settings.convergence_threshold):
                 break
     return lattice
-
-
-def _log(values: np.ndarray) -> np.ndarray:
-    """The log of what is above 0; the rest as it is. Rounded once, from double precision."""
-    positive = values > 0
-    return np.where(positive, np.log(np.where(positive, values, 1.0), dtype=np.float64), values).astype(np.float32)

@@ -21,7 +21,7 @@ def has_converged(old: np.ndarray, new: np.ndarray, threshold: float) -> bool:
     if len(old) < 2:
         return True
     change = old - new
-    spread = change - change.mean(dtype=np.float64).astype(np.float32)
+    spread = change - change.mean()
     exact = float(np.sqrt(np.dot(spread, spread) / (len(spread) - 1)))
     # A standing μ can only raise the change: the slow sum is needed only where the plain one is small enough.
     if exact > LOOK_CLOSER * threshold:

@@ -8,13 +8,16 @@ module N4ITKBiasFieldCorrection; where that module would fail or mislead, this r
 - a list of one number of iterations is honoured (the module ignores it).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..case import check_image, check_same_geometry
 from ..errors import InputError
+from .whole_image import NOT_FINITE, counts_inside, divided_by_exp, field_image
 
 METHODS = ("itk", "fast")
 
@@ -61,15 +64,19 @@ class N4Settings:
 class BiasCorrection:
     """A corrected image and how it was corrected.
 
-    corrected: float32, the image divided by exp(log_field). log_field: float32, on the image's own grid.
-    warnings: sentences for the user.
+    corrected: float32, the image divided by exp(log_field). warnings: sentences for the user. field: makes the field.
     """
 
     corrected: sitk.Image
-    log_field: sitk.Image
     settings: N4Settings
     warnings: tuple[str, ...]
     method: str
+    field: Callable[[], sitk.Image]
+
+    @cached_property
+    def log_field(self) -> sitk.Image:
+        """The log of the bias field, float32, on the image's own grid; the fast N4 makes it when it is asked for."""
+        return self.field()
 
 
 def correct_bias_field(
@@ -95,8 +102,14 @@ def correct_bias_field(
             raise InputError("SimpleITK's N4 takes no confidence weights; choose the fast N4, or leave them out.")
         check_same_geometry(image, weights, "image", "confidence weights", "in hand")
     check_image(image, "image to correct")
-    image = sitk.Cast(image, sitk.sitkFloat32)
-    inside, warnings = _estimation_mask(image, mask)
+    if mask is None:
+        mask = sitk.OtsuThreshold(image, 0, 1, _OTSU_BINS)
+    else:
+        check_same_geometry(image, mask, "image", "mask", "in hand")
+    zeros = _zeros_inside(image, mask)
+    warnings: tuple[str, ...] = ()
+    if zeros:
+        warnings = (f"{zeros} voxels inside the mask are zero and were left out of N4's estimate.",)
     factors = shrink_factors(image.GetSize(), settings.shrink)
     thin = [
         f"{axis} by {factor}"
@@ -105,11 +118,15 @@ def correct_bias_field(
     ]
     if thin:
         warnings += (f"The image is thin, so that N4 subsampled {', '.join(thin)} instead of {settings.shrink}.",)
-    log_field = sitk.Cast(_log_field(image, inside, settings, method, weights), sitk.sitkFloat32)
-    corrected = sitk.Cast(image / sitk.Exp(log_field), sitk.sitkFloat32)
-    if not np.isfinite(sitk.GetArrayViewFromImage(corrected)).all():
-        raise InputError("N4 found no finite bias field for this image and mask; use a larger mask or switch N4 off.")
-    return BiasCorrection(corrected, log_field, settings, warnings, method)
+    if method == "itk":
+        corrected, log_field = _itk_correction(image, mask, settings)
+        return BiasCorrection(corrected, settings, warnings, method, lambda: log_field)
+    from .fast_n4 import estimate_field
+
+    field = estimate_field(image, mask, settings, weights)
+    return BiasCorrection(
+        divided_by_exp(image, field), settings, warnings, method, partial(field_image, field, like=image)
+    )
 
 
 def shrink_factors(size: tuple[int, ...], shrink: int) -> list[int]:
@@ -117,60 +134,54 @@ def shrink_factors(size: tuple[int, ...], shrink: int) -> list[int]:
     return [min(shrink, max(1, n // 2)) for n in size]
 
 
-def _estimation_mask(image: sitk.Image, mask: sitk.Image | None) -> tuple[sitk.Image, tuple[str, ...]]:
-    """uint8 0/1 where the field is estimated, and warnings."""
-    if mask is None:
-        inside = sitk.OtsuThreshold(image, 0, 1, _OTSU_BINS)
-    else:
-        check_same_geometry(image, mask, "image", "mask", "in hand")
-        inside = mask != 0
-        inside.CopyInformation(image)
-    values = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(inside) > 0]
-    if values.size == 0:
+def _zeros_inside(image: sitk.Image, mask: sitk.Image) -> int:
+    """How many voxels inside the mask are zero; raises InputError where N4 cannot do with the values inside it."""
+    all_of_it, above_zero, lowest = counts_inside(image, mask)
+    if all_of_it == 0:
         raise InputError("The mask for N4 is empty; outline the head, or leave the mask out to have one made.")
-    if values.min() < 0:
+    if lowest < 0:
         raise InputError(
-            f"The image has negative intensities inside the mask (down to {values.min():g}), which N4 cannot correct; "
+            f"The image has negative intensities inside the mask (down to {lowest:g}), which N4 cannot correct; "
             "switch N4 off, or shift the image so that the tissue is positive."
         )
-    zeros = int(np.count_nonzero(values == 0))
-    if zeros == values.size:
+    if above_zero == 0:
         raise InputError("The image is zero everywhere inside the mask for N4; choose a mask with tissue.")
-    if zeros:
-        # Zero has no logarithm: ITK would take it for the intensity 1 and bend the field towards it.
-        inside = sitk.Mask(inside, image > 0)
-        return inside, (f"{zeros} voxels inside the mask are zero and were left out of N4's estimate.",)
-    return inside, ()
+    return all_of_it - above_zero
 
 
-def _log_field(
-    image: sitk.Image, inside: sitk.Image, settings: N4Settings, method: str, weights: sitk.Image | None
-) -> sitk.Image:
-    """The field on the image's grid; a spline distance becomes a padded image and a mesh, as in Slicer's module."""
-    size = image.GetSize()
-    below = [0, 0, 0]
+def _itk_correction(image: sitk.Image, mask: sitk.Image, settings: N4Settings) -> tuple[sitk.Image, sitk.Image]:
+    """The corrected image and the log field by ITK; a spline distance becomes padding and a mesh, as in the module."""
+    image = sitk.Cast(image, sitk.sitkFloat32)
+    # Zero has no logarithm: ITK would take it for the intensity 1 and bend the field towards it.
+    values, counted = (sitk.GetArrayViewFromImage(part) for part in (image, mask))
+    inside = sitk.GetImageFromArray(((counted != 0) & (values > 0)).astype(np.uint8))
+    inside.CopyInformation(image)
+    wide, below = image, [0, 0, 0]
     if settings.spline_distance:
         spans, below, above = padding_for(image, settings.spline_distance)
         settings = replace(settings, mesh=spans, spline_distance=0.0)
-        image, inside = (sitk.ConstantPad(part, below, above, 0) for part in (image, inside))
-        weights = sitk.ConstantPad(weights, below, above, 0) if weights is not None else None
-    seen, counted = (sitk.GetArrayFromImage(_shrunk(part, settings)) for part in (image, inside))
-    if len(np.unique(seen[counted > 0])) < 2:
+        wide, inside = (sitk.ConstantPad(part, below, above, 0) for part in (wide, inside))
+    seen, counted = (sitk.GetArrayFromImage(_shrunk(part, settings)) for part in (wide, inside))
+    check_some_contrast(seen[counted > 0], settings)
+    if wide.GetSize()[2] == 1:
+        field = sitk.JoinSeries(_itk_log_field(wide[:, :, 0], inside[:, :, 0], settings))
+        field.CopyInformation(wide)
+    else:
+        field = _itk_log_field(wide, inside, settings)
+    log_field = sitk.Cast(sitk.RegionOfInterest(field, image.GetSize(), below), sitk.sitkFloat32)
+    corrected = sitk.Cast(image / sitk.Exp(log_field), sitk.sitkFloat32)
+    if not np.isfinite(sitk.GetArrayViewFromImage(corrected)).all():
+        raise InputError(NOT_FINITE)
+    return corrected, log_field
+
+
+def check_some_contrast(values: np.ndarray, settings: N4Settings) -> None:
+    """Raises InputError unless the intensities that count after subsampling, any number of them, differ."""
+    if values.size == 0 or values.min() == values.max():
         raise InputError(
             f"N4 finds no two different intensities inside the mask after subsampling by {settings.shrink}; choose a "
             "smaller shrink factor or a larger mask."
         )
-    if method == "fast":
-        from .fast_n4 import fast_n4_log_field
-
-        field = fast_n4_log_field(image, inside, settings, weights)
-    elif image.GetSize()[2] == 1:
-        flat = _itk_log_field(image[:, :, 0], inside[:, :, 0], settings)
-        field = sitk.JoinSeries(flat)
-        field.CopyInformation(image)
-    else:
-        field = _itk_log_field(image, inside, settings)
-    return sitk.RegionOfInterest(field, size, below)
 
 
 def padding_for(image: sitk.Image, distance: float) -> tuple[tuple[int, int, int], list[int], list[int]]:

@@ -9,6 +9,8 @@ deconvolution estimates U, and the expectation of the true value u where v was s
 single precision and padding are those of itk::N4BiasFieldCorrectionImageFilter, so that results are equal to it.
 """
 
+from functools import cache
+
 import numpy as np
 
 Single = np.float32
@@ -30,7 +32,8 @@ def sharpen(values: np.ndarray, bins: int, fwhm: float, noise: float) -> np.ndar
     histogram = _histogram(index, fraction, bins)
     histogram[bins - 1] -= len(outside)
     expected = _expectation(histogram, low, slope, fwhm, noise)
-    step = np.diff(expected, append=expected[-1:])
+    step = np.zeros_like(expected)
+    np.subtract(expected[1:], expected[:-1], out=step[:-1])
     fraction *= step.take(index)
     fraction += expected.take(index)
     return fraction
@@ -75,26 +78,34 @@ def _histogram(index: np.ndarray, fraction: np.ndarray, bins: int) -> np.ndarray
 def _expectation(histogram: np.ndarray, low: np.float32, slope: np.float32, fwhm: float, noise: float) -> np.ndarray:
     """E(u|v) at each bin, float32 (bins,)."""
     bins = len(histogram)
-    padded = 2 ** (int(np.ceil(float(np.log(Single(bins))) / np.log(2.0))) + 1)
-    offset = (padded - bins) // 2
+    offset, places, squares = _grid(bins)
+    padded = len(places)
     kernel_and_seen = np.zeros((2, padded))
-    kernel_and_seen[0] = _gaussian(padded, Single(Single(fwhm) / slope))
+    kernel_and_seen[0] = _gaussian(squares, Single(Single(fwhm) / slope))
     kernel_and_seen[1, offset : offset + bins] = histogram
     kernel, seen = np.fft.rfft(kernel_and_seen)
     blur = kernel.real
-    true = np.fft.irfft(seen * (blur / (blur * blur + Single(noise))), padded)
-    np.maximum(true, 0.0, out=true)
+    seen *= blur / (blur * blur + Single(noise))
+    moments = np.empty((2, padded))
+    true = np.maximum(np.fft.irfft(seen, padded), 0.0, out=moments[1])
+    np.multiply(low + places * slope, true, out=moments[0])
+    spectrum = np.fft.rfft(moments)
+    spectrum *= blur
+    above, below = np.fft.irfft(spectrum, padded)[:, offset : offset + bins]
+    return np.divide(above, below, out=np.zeros(bins), where=below != 0).astype(Single)
 
-    centres = low + (np.arange(padded, dtype=Single) - Single(offset)) * slope
-    moments = np.fft.irfft(np.fft.rfft([centres * true, true]) * blur, padded)[:, offset : offset + bins]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        expected = np.where(moments[1] != 0, moments[0] / moments[1], 0.0)
-    return expected.astype(Single)
+
+@cache
+def _grid(bins: int) -> tuple[int, np.ndarray, np.ndarray]:
+    """Where the histogram begins in its padded circle, each bin's place from there, and −distance² from bin 0."""
+    padded = 2 ** (int(np.ceil(float(np.log(Single(bins))) / np.log(2.0))) + 1)
+    offset = (padded - bins) // 2
+    distance = np.minimum(np.arange(padded), padded - np.arange(padded)).astype(Single)
+    return offset, np.arange(padded, dtype=Single) - Single(offset), -distance * distance
 
 
-def _gaussian(size: int, fwhm: np.float32) -> np.ndarray:
-    """A Gaussian of unit area around bin 0 of a circle of `size` bins; fwhm in bins."""
+def _gaussian(squares: np.ndarray, fwhm: np.float32) -> np.ndarray:
+    """A Gaussian of unit area at the distances of which `squares` are the negative squares; fwhm in bins."""
     rate = Single(4.0 * np.log(2.0) / (fwhm * fwhm))
     height = Single(2.0 * np.sqrt(np.log(2.0) / np.pi) / fwhm)
-    distance = np.minimum(np.arange(size), size - np.arange(size)).astype(Single)
-    return (height * np.exp(-distance * distance * rate)).astype(np.float64)
+    return height * np.exp(squares * rate)

@@ -16,6 +16,7 @@ from FeatureExtractorLib.preprocessing import bspline_fit
 from FeatureExtractorLib.preprocessing.fast_n4 import fast_n4_log_field
 from FeatureExtractorLib.preprocessing.field_change import change_in_single_precision, has_converged
 from FeatureExtractorLib.preprocessing.n4 import N4Settings, correct_bias_field
+from FeatureExtractorLib.preprocessing.whole_image import counts_inside
 from FeatureExtractorLib.reading import read_image
 
 EQUAL = 2e-4  # largest difference of the log field inside the mask
@@ -281,8 +282,43 @@ def test_a_field_that_stays_has_converged_and_one_that_moves_has_not():
 
 def test_too_little_to_estimate_from_is_refused(shaded):
     image, mask = shaded
-    for wrong in (mask * 0, mask * 2):
+    for wrong in (mask * 0, sitk.Cast(mask, sitk.sitkFloat32) * 0):
         with pytest.raises(InputError, match="no two different intensities"):
             fast_n4_log_field(image, wrong, QUICK)
     with pytest.raises(InputError, match="no two different intensities"):
         fast_n4_log_field(image * 0 + 5, mask, QUICK)
+
+
+@pytest.mark.parametrize("kind", [sitk.sitkUInt8, sitk.sitkInt16, sitk.sitkInt32, sitk.sitkFloat32, sitk.sitkFloat64])
+def test_the_image_is_divided_by_its_field_whatever_its_number_type_and_the_threads(shaded, kind):
+    image, mask = sitk.Cast(shaded[0] / 4, kind), shaded[1]
+    results = []
+    for threads in (1, 2, 7):
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+        results.append(correct_bias_field(image, mask, QUICK, "fast"))
+    corrected, field = (sitk.GetArrayFromImage(part) for part in (results[0].corrected, results[0].log_field))
+    for other in results[1:]:
+        assert np.array_equal(sitk.GetArrayFromImage(other.corrected), corrected)
+        assert np.array_equal(sitk.GetArrayFromImage(other.log_field), field)
+    assert corrected.dtype == np.float32
+    expected = sitk.GetArrayFromImage(image) / np.exp(field.astype(np.float64))
+    np.testing.assert_allclose(corrected, expected, rtol=1e-6)
+    for read in ("GetOrigin", "GetSpacing", "GetDirection"):
+        assert getattr(results[0].corrected, read)() == getattr(image, read)()
+
+
+@given(
+    shape=st.tuples(*[st.integers(1, 40)] * 3),
+    lowest=st.integers(-3, 1),
+    kind=st.sampled_from([np.int16, np.float32]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_voxels_inside_are_counted_as_numpy_counts_them(shape, lowest, kind, seed):
+    rng = np.random.default_rng(seed)
+    values, labels = rng.integers(lowest, 6, shape).astype(kind), rng.integers(0, 3, shape).astype(np.uint8)
+    seen = values[labels != 0]
+    for threads in (1, 3):
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+        counted = counts_inside(sitk.GetImageFromArray(values), sitk.GetImageFromArray(labels))
+        assert counted == (seen.size, np.count_nonzero(seen > 0), seen.min(initial=0))
