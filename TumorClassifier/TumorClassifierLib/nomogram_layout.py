@@ -99,7 +99,7 @@ def lay_out(nomogram: Nomogram, patient_values: Mapping[str, Value | None] | Non
         row = _term_row(nomogram, term, name, at, span)
         if points is not None and patient_values is not None:
             own = points[term.name]
-            row = replace(row, mark=at(own), note=_note(own), own=_own(term, patient_values[term.name], own, row, at))
+            row = replace(row, mark=at(own), note=_note(own), own=_own(term, patient_values[term.name]))
         rows.append(row)
     step = total_ticks[1] - total_ticks[0]
     fine = [i * step / 5 for i in range(5 * (len(total_ticks) - 1) + 1)]
@@ -252,7 +252,7 @@ def _shortened(text: str, span: tuple[float, float]) -> str:
     return short
 
 
-def _own(term: Term, value: Value | None, points: float, row: Row, at: Callable[[float], float]) -> str:
+def _own(term: Term, value: Value | None) -> str:
     """A patient's value in words; a level's is on the axis."""
     if isinstance(term, FactorTerm):
         return ""
@@ -263,8 +263,7 @@ def _own(term: Term, value: Value | None, points: float, row: Row, at: Callable[
     number = float(value)
     wide = max(abs(number), 1e-300) / max(term.ticks[-1] - term.ticks[0], 1e-300)
     digits = min(max(4, math.ceil(math.log10(wide)) + 3), 12)  # enough to tell places on the axis apart
-    start, end = ends(row)
-    off = "" if start - 1e-6 <= at(points) <= end + 1e-6 else f" {OFF}"
+    off = "" if term.ticks[0] <= number <= term.ticks[-1] else f" {OFF}"
     texts = [f"{number:.{count}g}{off}".replace("-", MINUS) for count in (digits, 4)]
     return next((text for text in texts if text_width(text, OWN_SIZE) < OWN_WIDTH), texts[-1])
 
