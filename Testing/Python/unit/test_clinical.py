@@ -11,7 +11,6 @@ import statsmodels.formula.api as smf
 
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.clinical import ClinicalVariable, clinical_variables, encode_clinical, select_clinical
-from TumorClassifierLib.clinical_table import clinical_table, odds_text, p_text
 from TumorClassifierLib.nomogram import Nomogram
 from TumorClassifierLib.nomogram_figure import draw_nomogram
 from TumorClassifierLib.regression import fit_logistic
@@ -364,38 +363,3 @@ def test_a_nomogram_has_a_mark_for_unknown_values() -> None:
     assert nomogram.terms[0].low == pytest.approx(np.quantile(known, 10 / 200))
     with pytest.raises(InputError, match="age is 'unclear', which is not a number"):
         nomogram.probability({"age": "unclear", "edema": "mild"})
-
-
-def test_the_printed_table_has_reference_rows_and_both_regressions() -> None:
-    rows, y = with_gaps()
-    result = select_clinical(rows, y, clinical_variables(rows, {"edema": ["none", "mild", "severe"]})).to_json()
-    table = clinical_table(result["univariate"], result["multivariate"])
-    assert [(row["variable"], row["level"]) for row in table] == [
-        ("age", ""),
-        ("age", "missing"),
-        ("size", ""),
-        ("edema", "none"),
-        ("edema", "mild"),
-        ("edema", "severe"),
-        ("edema", "missing"),
-        ("side", "left"),
-        ("side", "right"),
-    ]
-    age = result["multivariate"][0]
-    assert table[0]["multivariate"] == f"{age['odds_ratio']:.2f} ({age['low']:.2f}–{age['high']:.2f})"
-    assert (table[3]["univariate"], table[3]["univariate_p"]) == ("reference", "")
-    assert table[2]["multivariate"] == table[2]["multivariate_p"] == ""
-    assert (table[7]["univariate"], table[7]["multivariate"]) == ("reference", "")
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ((2.314, 1.2, 4.44), "2.31 (1.20–4.44)"),
-        ((0.0419, 0.0004, 1.0), "0.042 (< 0.001–1.00)"),
-        ((120.4, 3.0, None), "120 (3.00–> 10,000)"),
-    ],
-)
-def test_odds_ratios_are_printed_as_journals_do(numbers: tuple, text: str) -> None:
-    assert odds_text(*numbers) == text
-    assert [p_text(p) for p in (1e-9, 0.0123, 0.9999)] == ["< 0.001", "0.012", "> 0.999"]

@@ -79,17 +79,10 @@ class ClassNomogram:
 
     def description(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a report says of the clinical selection and of the regression."""
-        odds = self.regression.odds_ratios()
-        terms = [
-            {"name": name, "coefficient": coefficient, "odds_ratio": ratio, "low": low, "high": high, "p": p}
-            for name, coefficient, (ratio, low, high), p in zip(
-                self.regression.names, self.regression.coefficients, odds, self.regression.p_values, strict=True
-            )
-        ]
         none: dict[str, Any] = {"selected": [], "univariate": [], "multivariate": [], "warnings": [], "refused": []}
         return (
             {"class": self.name, **(self.selection.to_json() if self.selection else none)},
-            {"class": self.name, "terms": terms, "method": self.regression.method},
+            {"class": self.name, "terms": self.regression.table(), "method": self.regression.method},
         )
 
 
