@@ -224,7 +224,7 @@ class Nomogram:
         try:
             terms = [_restored(kinds[term["kind"]], term) for term in document["terms"]]
             return cls.from_linear(document["intercept"], terms, document["outcome"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, InputError) as error:
             raise BundleRejected(f"The stored nomogram is damaged ({error}); get the model file again.") from error
 
 
@@ -240,7 +240,7 @@ def _restored(kind: type[NumericTerm] | type[FactorTerm], document: Mapping[str,
     values = {name: value for name, value in document.items() if name != "kind"}
     if kind is NumericTerm:
         values = {"unknown": None, **values}  # older models lack it
-    return kind(**fields_of(kind, values))
+    return kind(**fields_of(kind, values, alike=("levels", "coefficients") if kind is FactorTerm else ()))
 
 
 def numeric_term(name: str, coefficient: float, values: np.ndarray, unit: str = "") -> NumericTerm:

@@ -12,7 +12,7 @@ from FeatureExtractorLib.errors import InputError
 
 from .estimator import binary_labels, check_finite, is_constant
 from .folds import as_groups, canonical_order
-from .plain import fields_of
+from .plain import fields_of, numbers_of
 from .signature import select_columns
 
 LEVEL = 0.95
@@ -101,7 +101,10 @@ class LogisticModel:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Restore a model from `to_json`; raises BundleRejected when it is none."""
-        return cls(**fields_of(cls, document))
+        whole = ("names", "coefficients", "standard_errors", "p_values", "lower", "upper", "covariance")
+        values = fields_of(cls, document, alike=whole)
+        numbers_of(cls, "covariance", values["covariance"], (len(values["names"]),) * 2)
+        return cls(**values)
 
 
 def fit_logistic(

@@ -12,7 +12,7 @@ from FeatureExtractorLib.errors import InputError
 from .estimator import binary_labels, check_finite, is_constant
 from .folds import canonical_order
 from .lasso import LassoFit, fit_lasso
-from .plain import fields_of
+from .plain import fields_of, numbers_of
 from .selection import spearman_representatives
 
 
@@ -92,8 +92,11 @@ class SignatureScore:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Restore a signature from `to_json`; raises BundleRejected when it is none."""
-        values = fields_of(cls, document)
-        return cls(**{**values, "path": PenaltyPath(**fields_of(PenaltyPath, document["path"]))})
+        whole = ("features", "mean", "scale", "coefficients")
+        values = fields_of(cls, document, alike=whole, positive=("scale",))
+        path = fields_of(PenaltyPath, document["path"], alike=("alphas", "mse", "mse_error", "counts"))
+        numbers_of(PenaltyPath, "coefficients", path["coefficients"], (len(path["coefficients"]), len(path["alphas"])))
+        return cls(**{**values, "path": PenaltyPath(**path)})
 
 
 def fit_signature(

@@ -7,15 +7,16 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import expit
 
-from FeatureExtractorLib.errors import InputError
+from FeatureExtractorLib.errors import BundleRejected, InputError
 
 from .estimator import binary_labels, check_finite, default_names, is_constant
 from .folds import Split, as_groups, canonical_order, grouped_folds
-from .plain import fields_of
+from .plain import fields_of, numbers_of
 from .signature import select_columns
 
 COSTS = (0.1, 1.0, 10.0, 100.0)
 GAMMAS = (0.25, 1.0, 4.0)  # over the number of features, the usual scale for standardised columns
+KERNELS = ("rbf", "linear")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +75,16 @@ class SvmModel:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Restore a model from `to_json`; raises BundleRejected when it is none."""
-        values = fields_of(cls, document)
-        arrays = {name: np.asarray(values[name], dtype=np.float64) for name in ("support", "dual")}
+        values = fields_of(cls, document, alike=("features", "mean", "scale"), positive=("scale",))
+        count = len(values["dual"])
+        arrays = {
+            "support": numbers_of(cls, "support", values["support"], (count, len(values["features"]))),
+            "dual": numbers_of(cls, "dual", values["dual"], (count,)),
+        }
+        if values["kernel"] not in KERNELS:
+            raise BundleRejected(
+                f"The stored SvmModel has no known kernel ({values['kernel']!r}); update this program."
+            )
         return cls(**{**values, **arrays})
 
 
@@ -95,7 +104,7 @@ def fit_svm(
     its own training cases.
     Raises InputError at an unknown kernel, missing values, constant features, and as `grouped_folds`.
     """
-    if kernel not in ("rbf", "linear"):
+    if kernel not in KERNELS:
         raise InputError(f"The SVM has no kernel {kernel!r}; choose rbf or linear.")
     X, labels = np.asarray(X, dtype=np.float64), binary_labels(y)
     names = default_names(X.shape[1]) if names is None else names
