@@ -11,8 +11,10 @@ import statsmodels.formula.api as smf
 
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.clinical import ClinicalVariable, clinical_variables, encode_clinical, select_clinical
+from TumorClassifierLib.folds import grouped_folds
 from TumorClassifierLib.nomogram import Nomogram
 from TumorClassifierLib.nomogram_figure import draw_nomogram
+from TumorClassifierLib.recipes.class_nomogram import ClassNomogram, fit_class_nomogram
 from TumorClassifierLib.regression import fit_logistic
 
 
@@ -363,3 +365,23 @@ def test_a_nomogram_has_a_mark_for_unknown_values() -> None:
     assert nomogram.terms[0].low == pytest.approx(np.quantile(known, 10 / 200))
     with pytest.raises(InputError, match="age is 'unclear', which is not a number"):
         nomogram.probability({"age": "unclear", "edema": "mild"})
+
+
+def test_a_class_nomogram_tells_the_model_s_probability_at_every_gap() -> None:
+    rows, y = with_gaps(300)
+    rng = np.random.default_rng(5)
+    scores = (rng.normal(size=300) + 0.8 * y)[:, None]
+    patients = np.array([f"p{i:03d}" for i in range(300)])
+    splits = grouped_folds(y, patients, 5, 0).splits
+    fitted, _, _ = fit_class_nomogram("high", rows, y, patients, scores, ["Rad-score"], splits, 0.1, 0.05)
+    assert {v.name: v.usual is not None for v in fitted.variables} == {"age": True, "edema": True}
+    restored = ClassNomogram.from_json(json.loads(json.dumps(fitted.to_json(), allow_nan=False)))
+    p = restored.probability(rows, scores)
+    for gap in (None, "missing"):
+        told = [{name: gap if value is None else value for name, value in row.items()} for row in rows]
+        values = [restored.values(row, score) for row, score in zip(told, scores, strict=True)]
+        np.testing.assert_allclose([restored.nomogram.probability(v) for v in values], p, atol=1e-12)
+    clinical, regression = fitted.description()
+    json.dumps([clinical, regression], allow_nan=False)
+    assert [term["name"] for term in regression["terms"]] == ["intercept", *fitted.regression.features]
+    assert clinical["selected"] == ["age", "edema"]

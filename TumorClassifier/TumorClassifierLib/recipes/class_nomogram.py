@@ -18,6 +18,7 @@ from ..clinical import (
     ClinicalVariable,
     clinical_variables,
     encode_clinical,
+    is_missing,
     select_clinical,
 )
 from ..estimator import is_constant
@@ -53,7 +54,7 @@ class ClassNomogram:
         found: dict[str, float | str] = {}
         for variable in self.variables:
             value = row.get(variable.name)
-            found[variable.name] = variable.missing if value is None else value
+            found[variable.name] = variable.missing if value is None or is_missing(value) else value
         return found | dict(zip(self.scores, scores.tolist(), strict=True))
 
     def to_json(self) -> dict[str, Any]:
