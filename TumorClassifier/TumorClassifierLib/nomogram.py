@@ -18,6 +18,7 @@ from .plain import fields_of
 from .regression import LogisticModel
 
 Value = float | str
+NARROWEST = 1e-13  # of its larger end: rounding alone is about 1e-16
 PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -254,8 +255,11 @@ def numeric_term(name: str, coefficient: float, values: np.ndarray, unit: str = 
 
 
 def pretty(low: float, high: float, intervals: int = 5) -> tuple[float, ...]:
-    """About `intervals` + 1 evenly spaced round numbers (1, 2 or 5 times a power of ten) that cover low to high."""
-    if not high > low:
+    """About `intervals` + 1 evenly spaced round numbers (1, 2 or 5 times a power of ten) that cover low to high.
+
+    A range that is empty, or too narrow for numbers within it to be told apart, becomes half its value to both sides.
+    """
+    if not high - low > NARROWEST * max(abs(low), abs(high), 1e-280):
         low, high = low - 0.5 * max(abs(low), 1.0), high + 0.5 * max(abs(high), 1.0)
     rough = (high - low) / intervals
     power = 10.0 ** np.floor(np.log10(rough))

@@ -101,6 +101,16 @@ def test_ticks_are_round_and_cover_the_range(low: float, width: float) -> None:
     assert round(step[0] / 10 ** np.floor(np.log10(step[0] * (1 + 1e-9))), 6) in (1, 2, 5)
 
 
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 5e-324), (1e16, 1e16 + 2), (1.0, 1 + 2e-16), (-3.0, -3.0), (0.0, 0.0), (1e9, 1e9 + 1e-3)]
+)
+def test_ticks_differ_where_the_range_is_nothing(low: float, high: float) -> None:
+    ticks = pretty(low, high)
+    assert 3 <= len(ticks) == len(set(ticks)) <= 11
+    assert ticks[0] <= low < high or low == high
+    assert ticks[-1] >= high
+
+
 def test_from_regression_reads_as_the_regression_does() -> None:
     rng = np.random.default_rng(0)
     rows = [{"age": float(rng.integers(20, 80)), "site": str(rng.choice(["arm", "leg", "trunk"]))} for _ in range(120)]
