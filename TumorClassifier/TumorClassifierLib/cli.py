@@ -10,7 +10,7 @@ import typer
 
 from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
-from . import cli_measure, cli_models
+from . import cli_measure, cli_models, cli_report
 from .cli_options import (
     ImageOption,
     JsonOption,
@@ -80,6 +80,7 @@ def classify(
 
 app.command()(cli_measure.extract)
 app.command()(cli_measure.agree)
+app.command()(cli_report.report)
 
 
 @app.command()

@@ -39,14 +39,13 @@ def write_outputs(
         if result.cam is not None:
             with copied_to(unfinished / "cam.nrrd") as written:
                 sitk.WriteImage(result.cam, str(written), useCompression=True)
-        nomogram = None
         with watch.stage("report"):
             if result.nomogram is not None:
-                drawn = unfinished / "nomogram.svg"
-                draw_nomogram(Nomogram.from_json(result.nomogram), drawn, dict(result.values))
-                nomogram = drawn.read_bytes()
+                draw_nomogram(
+                    Nomogram.from_json(result.nomogram), unfinished / "nomogram.svg", dict(result.values)
+                )
             picture = tumour_picture(image, case.required_mask(), result.cam)
-            report = patient_report(result.prediction, bundle.manifest, picture, nomogram)
+            report = patient_report(result, bundle.manifest, picture)
             (unfinished / "report.html").write_text(report, encoding="utf-8")
         progress("writing", 0.5)
         if find_spec("slicer") is None:

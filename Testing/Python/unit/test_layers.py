@@ -17,6 +17,7 @@ HOSTS = (
     "TumorClassifierLib.cli_measure",
     "TumorClassifierLib.cli_models",
     "TumorClassifierLib.cli_options",
+    "TumorClassifierLib.cli_report",
     "TumorClassifierLib.outputs",
 )
 SLICER = {"slicer", "vtk", "vtkmodules", "qt", "ctk", "sitkUtils", "PythonQt", "SampleData"}

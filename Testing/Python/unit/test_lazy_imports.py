@@ -16,6 +16,7 @@ HEAVY = {
     "pandas",
     "pywt",
     "radiomics",
+    "reportlab",
     "sklearn",
     "statsmodels",
     "timm",

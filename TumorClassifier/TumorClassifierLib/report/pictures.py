@@ -1,7 +1,6 @@
-"""The patient report: one HTML file with its pictures inside, to read on screen or print on A4."""
+"""The picture of a patient's tumour under its class-activation map."""
 
-import base64
-from collections.abc import Mapping
+import io
 from typing import Any
 
 import numpy as np
@@ -9,30 +8,8 @@ import SimpleITK as sitk
 
 from FeatureExtractorLib.preprocessing.resampling import orient
 from FeatureExtractorLib.regions import bounding_box, maximum_area_slice
-from FeatureExtractorLib.resources import resource_path
 
-TEMPLATE = "Report/patient.html.j2"
 HEAT = "inferno"
-
-
-def patient_report(
-    prediction: Mapping[str, Any], model: Mapping[str, Any], picture: bytes, nomogram: bytes | None
-) -> str:
-    """The report as HTML.
-
-    prediction: as in `prediction.json`. model: the bundle's manifest. picture: PNG of the tumour's slice and map.
-    nomogram: SVG of the nomogram with the patient marked. Every text from outside is escaped.
-    """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(resource_path(TEMPLATE, __file__).read_text(encoding="utf-8"))
-    return template.render(
-        prediction=prediction,
-        model=model,
-        picture=_data_uri(picture, "image/png"),
-        nomogram=_data_uri(nomogram, "image/svg+xml") if nomogram else None,
-    )
 
 
 def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) -> bytes:
@@ -104,12 +81,6 @@ def _zoom_to(axis: Any, mask: sitk.Image) -> None:
 
 def figure_bytes(figure: Any, kind: str, **options: Any) -> bytes:
     """A matplotlib figure as PNG or SVG bytes."""
-    import io
-
     stream = io.BytesIO()
     figure.savefig(stream, format=kind, **options)
     return stream.getvalue()
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
