@@ -16,7 +16,7 @@ from .clinical_coding import (
     encode_clinical,
     is_missing,
 )
-from .regression import LogisticModel, check_design, fit_logistic, joint_p, odds_ratio
+from .regression import ROWS_AS_PATIENTS, LogisticModel, check_design, fit_logistic, joint_p, odds_ratio
 
 __all__ = [
     "ClinicalSelection",
@@ -109,10 +109,12 @@ def select_clinical(
             refuse(variable, reason)
             continue
         try:
-            univariate += _tested(rows, y, [variable], groups)
+            effects, notes = _tested(rows, y, [variable], groups)
         except InputError as error:
             refuse(variable, f"it cannot be tested alone: {error}")
             continue
+        univariate += effects
+        warnings += notes
         if univariate[-1].variable_p < univariate_p:
             candidates.append((univariate[-1].variable_p, variable))
 
@@ -129,14 +131,17 @@ def select_clinical(
     together.sort(key=lambda variable: order.index(variable.name))
     if not together:
         warnings.append("No clinical variable was significant alone; the model has none.")
-        return ClinicalSelection((), tuple(univariate), (), tuple(warnings), tuple(refused))
+        return ClinicalSelection((), tuple(univariate), (), tuple(dict.fromkeys(warnings)), tuple(refused))
 
-    multivariate = _tested(rows, y, together, groups)
+    multivariate, notes = _tested(rows, y, together, groups)
+    warnings += notes
     significant = {effect.variable for effect in multivariate if effect.variable_p < multivariate_p}
     selected = tuple(variable for variable in together if variable.name in significant)
     if not selected:
         warnings.append("No clinical variable was significant beside the others; the model has none.")
-    return ClinicalSelection(selected, tuple(univariate), tuple(multivariate), tuple(warnings), tuple(refused))
+    return ClinicalSelection(
+        selected, tuple(univariate), tuple(multivariate), tuple(dict.fromkeys(warnings)), tuple(refused)
+    )
 
 
 def _untestable(rows: Sequence[Row], variable: ClinicalVariable) -> str:
@@ -175,11 +180,12 @@ def _beside(
 
 def _tested(
     rows: Sequence[Row], y: np.ndarray, variables: Sequence[ClinicalVariable], groups: np.ndarray | None
-) -> list[Effect]:
-    """Every column of these variables in one regression."""
+) -> tuple[list[Effect], list[str]]:
+    """Every column of these variables in one regression, and a warning where its p cannot be trusted."""
     X, columns = encode_clinical(rows, variables)
     model = fit_logistic(X, y, columns, groups)
-    return [effect for variable in variables for effect in _effects(model, X, y, variable)]
+    effects = [effect for variable in variables for effect in _effects(model, X, y, variable)]
+    return effects, [ROWS_AS_PATIENTS] if ROWS_AS_PATIENTS in model.warnings else []
 
 
 def _effects(model: LogisticModel, X: np.ndarray, y: np.ndarray, variable: ClinicalVariable) -> list[Effect]:

@@ -16,6 +16,10 @@ from .plain import fields_of, numbers_of
 from .signature import select_columns
 
 LEVEL = 0.95
+ROWS_AS_PATIENTS = (
+    "Some patients have several rows, which the tests of Firth's method count as so many patients: p is too "
+    "small and the intervals are too narrow."
+)
 MOST_EXPONENT = 709.0  # of the largest double
 
 
@@ -113,7 +117,7 @@ def fit_logistic(
     """Fit by maximum likelihood, or with Firth's penalty where the classes can be separated.
 
     X: (n, p); y: (n,) 0/1; names: (p,). groups: (n,) patients; where one has several rows, standard errors are
-    cluster-robust. method: "auto", "ml" or "firth".
+    cluster-robust; Firth's are not, which a warning says. method: "auto", "ml" or "firth".
     Raises InputError at missing values, one class only, constant or dependent columns, and for "ml" at separation.
     """
     X, labels = np.atleast_2d(np.asarray(X, dtype=np.float64)), binary_labels(y)
@@ -130,7 +134,7 @@ def fit_logistic(
             "Maximum likelihood has no finite solution because the variables separate the classes; use method firth."
         )
     if method == "firth" or separable:
-        return _fit_firth(X, labels, names, separable)
+        return _fit_firth(X, labels, names, separable, repeated=len(np.unique(patients)) < len(patients))
     return _fit_ml(X, labels, names, patients)
 
 
@@ -196,11 +200,12 @@ def _fit_ml(X: np.ndarray, y: np.ndarray, names: Sequence[str], patients: np.nda
     )
 
 
-def _fit_firth(X: np.ndarray, y: np.ndarray, names: Sequence[str], separable: bool) -> LogisticModel:
+def _fit_firth(X: np.ndarray, y: np.ndarray, names: Sequence[str], separable: bool, repeated: bool) -> LogisticModel:
     from .firth import fit_firth
 
     fit = fit_firth(_with_intercept(X), y, LEVEL)
-    note = "The variables separate the classes, so Firth's penalised likelihood was used."
+    notes = ["The variables separate the classes, so Firth's penalised likelihood was used."] if separable else []
+    notes += [ROWS_AS_PATIENTS] if repeated else []
     return _model(
         names,
         fit.coefficients,
@@ -210,7 +215,7 @@ def _fit_firth(X: np.ndarray, y: np.ndarray, names: Sequence[str], separable: bo
         method="firth",
         log_likelihood=fit.log_likelihood,
         cases=len(y),
-        warnings=(note,) if separable else (),
+        warnings=tuple(notes),
     )
 
 

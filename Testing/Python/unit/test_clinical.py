@@ -15,7 +15,7 @@ from TumorClassifierLib.folds import grouped_folds
 from TumorClassifierLib.nomogram import Nomogram
 from TumorClassifierLib.nomogram_figure import draw_nomogram
 from TumorClassifierLib.recipes.class_nomogram import ClassNomogram, fit_class_nomogram
-from TumorClassifierLib.regression import fit_logistic
+from TumorClassifierLib.regression import ROWS_AS_PATIENTS, fit_logistic
 
 
 def made_up(n: int = 200, seed: int = 0) -> tuple[list[dict], np.ndarray]:
@@ -313,6 +313,15 @@ def test_a_factor_that_separates_is_tested_by_likelihood() -> None:
     assert {effect.method for effect in result.univariate} == {"firth"}
     assert result.univariate[0].variable_p < 1e-10
     assert [v.name for v in result.selected] == ["edema"]
+
+
+def test_firth_of_several_rows_a_patient_says_what_its_p_is_worth() -> None:
+    y = np.repeat([0, 1], 40)
+    rows = [{"edema": "no" if label == 0 or i % 3 == 0 else "yes"} for i, label in enumerate(y)]
+    variables = clinical_variables(rows)
+    twice = np.arange(80) // 2
+    assert select_clinical(rows, y, variables, twice).warnings == (ROWS_AS_PATIENTS,)
+    assert select_clinical(rows, y, variables, np.arange(80)).warnings == ()
 
 
 def test_thresholds_are_those_given() -> None:
