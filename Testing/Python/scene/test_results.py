@@ -15,6 +15,7 @@ from TumorClassifierLib.nomogram import FactorTerm, Nomogram, NumericTerm
 from TumorClassifierLib.scene.hierarchy import item_of, parent_name
 from TumorClassifierLib.scene.results import show_result
 from TumorClassifierLib.scene.storage import load_mrb, save_mrb
+from TumorClassifierLib.scene.tables import prediction_table
 from TumorClassifierLib.scene.volumes import add_segmentation, add_volume
 
 NOMOGRAM = Nomogram.from_linear(

@@ -32,7 +32,7 @@ from FeatureExtractorLib.progress import Progress, silent
 from FeatureExtractorLib.radiomics.engine import get_engine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settings, parse_settings
 
-from ..blocks import agreed_features, labels_of, listed_features, matrix, usable_features
+from ..blocks import agreed_features, deep_features, labels_of, listed_features, matrix, usable_features
 from ..bundle import Bundle
 from ..clinical import encode_clinical
 from ..explain.cam import cam_volume
@@ -91,8 +91,8 @@ def fit(
     rows = [case.clinical for case in cases]
     names = usable_features(cases)
     stable = _stable_features(cases, names, settings)
-    scores = fit_scores(cases, y, patients, stable, classes, settings, "network", progress)
-    svms = fit_svms(scores, cases, y, patients, classes, settings)
+    scores, pooled = fit_scores(cases, y, patients, stable, classes, settings, "network", progress)
+    svms = fit_svms(scores, cases, pooled, y, patients, classes, settings)
     folds = grouped_folds(y, patients, settings.inner_folds, settings.seed)
     held_out = cross_fit(cases, y, patients, stable, classes, settings, folds, progress)
 
@@ -141,12 +141,12 @@ def fit(
 
 def probabilities(fitted: Fitted, cases: Sequence[CaseMeasures]) -> dict[str, np.ndarray]:
     """(n, K) probabilities by the nomogram and by each SVM model, columns in the order of `classes`."""
-    rows, modality = [case.clinical for case in cases], _modality(cases)
-    scores = _scores(fitted)
+    rows, scores = [case.clinical for case in cases], _scores(fitted)
+    pooled = deep_features(fitted.network, cases, _modality(cases))
     found: dict[str, list[np.ndarray]] = {MAIN: []}
-    for i, (model, both) in enumerate(zip(fitted.models, both_scores(scores, cases, modality), strict=True)):
+    for i, (model, both) in enumerate(zip(fitted.models, both_scores(scores, cases, pooled), strict=True)):
         found[MAIN].append(model.nomogram.probability(rows, both))
-        for block, X in svm_inputs(scores, cases, i, modality).items():
+        for block, X in svm_inputs(scores, cases, pooled, i).items():
             found.setdefault(block, []).append(model.svm[block].probability(X))
         if model.nomogram.variables:
             clinical, names = encode_clinical(rows, model.nomogram.variables)
@@ -204,7 +204,8 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
     features = radiomics_of(measures)
     image = prepared[settings.modality]
     with watch.stage("scores"):
-        scores = both_scores(_scores(fitted), [measured], settings.modality)[:, 0]
+        pooled = deep_features(fitted.network, [measured], settings.modality)
+        scores = both_scores(_scores(fitted), [measured], pooled)[:, 0]
         scored = Scored(fitted.nomograms, tuple(scores))
         sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
     predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)

@@ -25,7 +25,7 @@ BLOCKS = ("radiomics", "deep")
 
 @dataclass(frozen=True)
 class Scores:
-    """What turns measures into the two scores of every class. stable: deep features that the readers agree on."""
+    """What turns measures into the two scores of every class. stable: how many deep features the readers agree on."""
 
     network: "nn.Sequential"
     radiomics: tuple[SignatureScore, ...]
@@ -53,10 +53,11 @@ def fit_scores(
     settings: Settings,
     stage: str,
     progress: Progress,
-) -> Scores:
+) -> tuple[Scores, np.ndarray]:
     """Steps 3 to 5: fine-tune the network, then select and weigh radiomics and deep features for each class.
 
-    y: (n,) index into `classes`. names: the radiomics features that may be used.
+    y: (n,) index into `classes`. names: the radiomics features that may be used. Returns also the (n, width) pooled
+    features of these cases.
     """
     network = fine_tune(cases, y, len(classes), settings, stage, progress)
     pooled = deep_features(network, cases, settings.modality)
@@ -70,28 +71,25 @@ def fit_scores(
             fitted[block].append(
                 fit_signature(values, y_class, columns_of, patients, seed=settings.seed, spearman=settings.spearman)
             )
-    return Scores(network, tuple(fitted["radiomics"]), tuple(fitted["deep"]), len(columns))
+    return Scores(network, tuple(fitted["radiomics"]), tuple(fitted["deep"]), len(columns)), pooled
 
 
 def fit_svms(
     scores: Scores,
     cases: Sequence[CaseMeasures],
+    pooled: np.ndarray,
     y: np.ndarray,
     patients: np.ndarray,
     classes: Sequence[str],
     settings: Settings,
 ) -> list[dict[str, SvmModel]]:
     """Step 7 for every class: SVM models of the features that its two signatures selected."""
-    pooled = deep_features(scores.network, cases, settings.modality)
     found = []
     for i, y_class in enumerate(one_against_rest(y, classes)):
-        radiomics, deep = scores.radiomics[i].features, scores.deep[i].features
-        blocks = {"radiomics": (matrix(cases, radiomics), radiomics), "deep": (pooled[:, deep_columns(deep)], deep)}
+        names = {"radiomics": scores.radiomics[i].features, "deep": scores.deep[i].features}
+        inputs = svm_inputs(scores, cases, pooled, i)
         found.append(
-            {
-                name: fit_svm(X, y_class, patients, features, seed=settings.seed)
-                for name, (X, features) in blocks.items()
-            }
+            {block: fit_svm(X, y_class, patients, names[block], seed=settings.seed) for block, X in inputs.items()}
         )
     return found
 
@@ -113,10 +111,11 @@ def cross_fit(
     for i, (train, test) in enumerate(folds.splits):
         part, others = [cases[j] for j in train], [cases[j] for j in test]
         stage = f"network, inner fold {i + 1}/{len(folds.splits)}"
-        scores = fit_scores(part, y[train], patients[train], names, classes, settings, stage, progress)
-        held_out[:, test] = both_scores(scores, others, settings.modality)
-        for m, svm in enumerate(fit_svms(scores, part, y[train], patients[train], classes, settings)):
-            for block, X in svm_inputs(scores, others, m, settings.modality).items():
+        scores, seen = fit_scores(part, y[train], patients[train], names, classes, settings, stage, progress)
+        pooled = deep_features(scores.network, others, settings.modality)
+        held_out[:, test] = both_scores(scores, others, pooled)
+        for m, svm in enumerate(fit_svms(scores, part, seen, y[train], patients[train], classes, settings)):
+            for block, X in svm_inputs(scores, others, pooled, m).items():
                 decisions[block][m, test] = svm[block].decision(X)
     return HeldOut(held_out, decisions)
 
@@ -131,18 +130,16 @@ def calibrated(svm: SvmModel, decisions: np.ndarray, y: np.ndarray) -> SvmModel:
     return replace(svm, platt=(a, b)) if a < 0 else svm
 
 
-def svm_inputs(scores: Scores, cases: Sequence[CaseMeasures], model: int, modality: str) -> dict[str, np.ndarray]:
-    """Per block (n, features) what a class's SVM models take."""
-    pooled = deep_features(scores.network, cases, modality)
+def svm_inputs(scores: Scores, cases: Sequence[CaseMeasures], pooled: np.ndarray, model: int) -> dict[str, np.ndarray]:
+    """Per block (n, features) what a class's SVM models take; pooled: (n, width) of these cases."""
     return {
         "radiomics": matrix(cases, scores.radiomics[model].features),
         "deep": pooled[:, deep_columns(scores.deep[model].features)],
     }
 
 
-def both_scores(scores: Scores, cases: Sequence[CaseMeasures], modality: str) -> np.ndarray:
-    """(classes, n, 2) Rad-score and DTL-score of cases."""
-    pooled = deep_features(scores.network, cases, modality)
+def both_scores(scores: Scores, cases: Sequence[CaseMeasures], pooled: np.ndarray) -> np.ndarray:
+    """(classes, n, 2) Rad-score and DTL-score of cases; pooled: (n, width) of these cases."""
     return np.stack(
         [
             np.column_stack(
