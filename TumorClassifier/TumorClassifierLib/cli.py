@@ -12,6 +12,8 @@ from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
 from . import cli_measure, cli_models, cli_report
 from .cli_options import (
+    DeidentifyOption,
+    DicomOption,
     ImageOption,
     JsonOption,
     MaskOption,
@@ -47,6 +49,8 @@ def classify(
     ] = None,
     case_id: Annotated[str, typer.Option("--case-id", help="Name of the case in the outputs.")] = "",
     require_signature: RequireSignatureOption = False,
+    dicom: DicomOption = False,
+    deidentify: DeidentifyOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Classify one case and write prediction, report, map, nomogram and scene.
@@ -56,10 +60,14 @@ def classify(
     from FeatureExtractorLib.reading import read_case
 
     from .classify import alignment_of, classify_case
+    from .dicom_output import dicom_output
     from .outputs import write_outputs
 
+    if deidentify and not dicom:
+        raise typer.BadParameter("what is written without --dicom has no patient in it", param_hint="--deidentify")
     images = {name: Path(path) for name, path in pairs_of(image, "--image")}
     known = _clinical_values(pairs_of(clinical or [], "--clinical"))
+    as_dicom = dicom_output(images, mask, segment, deidentify) if dicom else None
     bundle = open_model(model, require_signature)
     case = read_case(
         images,
@@ -71,7 +79,7 @@ def classify(
     )
     with progress_bar() as progress:
         result = classify_case(case, bundle, progress)
-        files, _, notes = write_outputs(case, bundle, result, out, progress)
+        files, _, notes = write_outputs(case, bundle, result, out, progress, as_dicom)
     if as_json:
         typer.echo(json.dumps({**result.prediction, "files": [str(file) for file in files], "notes": notes}, indent=1))
         return

@@ -30,6 +30,18 @@ SegmentOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DicomOption = Annotated[
+    bool,
+    typer.Option(
+        "--dicom", help="Also write the segment (segment.dcm) and a structured report (report.dcm) of a DICOM series."
+    ),
+]
+DeidentifyOption = Annotated[
+    bool,
+    typer.Option(
+        "--deidentify", help="With --dicom: leave out what identifies the patient, by the basic profile of PS3.15."
+    ),
+]
 RequireSignatureOption = Annotated[
     bool,
     typer.Option("--require-signature", help="Refuse a model that no trusted key has signed; see `models trust`."),

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,9 @@ from FeatureExtractorLib.files import atomic_folder
 
 from .deidentification import Profile, deidentify
 from .dicom_output_report import make_report
-from .dicom_output_segment import Outline, make_segment, mask_on
+from .dicom_output_segment import Outline, make_segment, mask_on, outline_of
 from .dicom_output_source import Source, check_can_write_dicom, moment, names_dicom, read_sources
+from .results import ClassificationResult
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -34,11 +36,35 @@ RESAMPLED_NOTE = (
 )
 
 
+@dataclass(frozen=True)
+class DicomOutput:
+    """What of a case is to be written as DICOM; series: by modality; outline: what is known of the mask's making."""
+
+    series: Mapping[str, Path]
+    outline: Outline
+    deidentified: bool | Profile = False
+
+    def write(self, case: Case, result: ClassificationResult, folder: Path) -> list[str]:
+        """`write_dicom` of a classified case; returns its notes and raises as it and `drawn_on` do."""
+        series = drawn_on(case, self.series)
+        mask = case.required_mask(next(iter(series)))
+        return write_dicom(series, mask, result.prediction, result.features, folder, self.deidentified, self.outline)[
+            1
+        ]
+
+
+def dicom_output(images: Mapping[str, Path], mask: Path, segment: str = "", deidentified: bool = False) -> DicomOutput:
+    """What `classify --dicom` writes; to be asked for before long work.
+
+    images, mask, segment: as given to `read_case`. Raises InputError as `dicom_series` and `outline_of`.
+    """
+    return DicomOutput(dicom_series(images), outline_of(Path(mask), segment), deidentified)
+
+
 def dicom_series(images: Mapping[str, Path]) -> dict[str, Path]:
     """Those of the images that are DICOM series, in their order.
 
-    Raises InputError where there is none, and EngineUnavailable where DICOM cannot be written: to be asked for before
-    long work.
+    Raises InputError where there is none, and EngineUnavailable where DICOM cannot be written.
     """
     check_can_write_dicom()
     found = {name: Path(path) for name, path in images.items() if names_dicom(Path(path))}
@@ -56,7 +82,7 @@ def drawn_on(case: Case, series: Mapping[str, Path]) -> dict[str, Path]:
 
     Raises InputError where all DICOM series were registered to an image that is not DICOM.
     """
-    lying = [name for name in series if name not in case.transforms]
+    lying = [name for name in case.images if name in series and name not in case.transforms]
     if not lying:
         raise InputError(
             f"The DICOM series of {', '.join(series)} were registered to another image, where the mask is; draw it on "

@@ -13,23 +13,30 @@ from FeatureExtractorLib.files import atomic_folder, copied_to, json_text
 from FeatureExtractorLib.progress import Progress, silent
 
 from .bundle import Bundle
+from .dicom_output import FILES as DICOM_FILES
+from .dicom_output import DicomOutput
 from .nomogram import Nomogram
 from .nomogram_figure import draw_nomogram
 from .report import patient_report, tumour_picture
 from .results import ClassificationResult
 from .stopwatch import Stopwatch
 
-OPTIONAL = {"cam.nrrd", "nomogram.svg", "scene.mrb", "view.png"}
+OPTIONAL = {"cam.nrrd", "nomogram.svg", "scene.mrb", "view.png", *DICOM_FILES}
 SCENE_NOTE = "scene.mrb and view.png were not made because slicer-core is not installed; see `tumorclassifier doctor`."
 
 
 def write_outputs(
-    case: Case, bundle: Bundle, result: ClassificationResult, folder: Path, progress: Progress = silent
+    case: Case,
+    bundle: Bundle,
+    result: ClassificationResult,
+    folder: Path,
+    progress: Progress = silent,
+    dicom: DicomOutput | None = None,
 ) -> tuple[list[Path], dict[str, float], list[str]]:
     """Write every output of a case into `folder`, all or none; what an earlier case left there is replaced or removed.
 
-    Returns the files, the seconds of each output and sentences about what was left out.
-    Raises InputError when the folder cannot be written to or the disk is full.
+    dicom: what to write of it as DICOM. Returns the files, the seconds of each output and sentences about what was
+    left out. Raises InputError when the folder cannot be written to or the disk is full, and as `DicomOutput.write`.
     """
     modality, image = next(iter(case.images.items()))
     watch, notes = Stopwatch(), []
@@ -47,6 +54,9 @@ def write_outputs(
             picture = tumour_picture(image, case.required_mask(), result.cam)
             report = patient_report(result, bundle.manifest, picture)
             (unfinished / "report.html").write_text(report, encoding="utf-8")
+        if dicom is not None:
+            with watch.stage("dicom"):
+                notes += dicom.write(case, result, unfinished)
         progress("writing", 0.5)
         if find_spec("slicer") is None:
             notes.append(SCENE_NOTE)
