@@ -224,7 +224,8 @@ class Nomogram:
         kinds: dict[str, type[NumericTerm] | type[FactorTerm]] = {"numeric": NumericTerm, "factor": FactorTerm}
         try:
             terms = [_restored(kinds[term["kind"]], term) for term in document["terms"]]
-            return cls.from_linear(document["intercept"], terms, document["outcome"])
+            with np.errstate(all="ignore"):  # an axis beyond every float is refused, not warned of
+                return cls.from_linear(document["intercept"], terms, document["outcome"])
         except (KeyError, TypeError, ValueError, OverflowError, InputError) as error:
             raise BundleRejected(f"The stored nomogram is damaged ({error}); get the model file again.") from error
 

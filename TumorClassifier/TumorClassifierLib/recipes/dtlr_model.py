@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from FeatureExtractorLib.alignment import Alignment
+from FeatureExtractorLib.deep.backbones import backbone_spec
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import BundleRejected, InputError
 from FeatureExtractorLib.preparation import Preparation
@@ -14,11 +15,21 @@ from ..card import About
 from ..networks.resnet2d import build_classifier
 from ..networks.state import load_state, save_state
 from ..networks.training import TrainingSettings
-from ..settings import settings_of
 from ..signature import SignatureScore
 from ..svm import SvmModel
 from ..trust import Trust, TrustSettings
 from .class_nomogram import ClassNomogram, modelled_classes
+from .soundness import (
+    check_class_nomogram,
+    check_deep_columns,
+    check_radiomics,
+    check_svms,
+    check_threshold,
+    check_told,
+    check_trust,
+    columns_of,
+    stored_settings,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -139,12 +150,17 @@ def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
     """The settings and the fitted recipe of a bundle; raises BundleRejected when they are not whole."""
-    settings = settings_of(Settings, bundle.manifest["settings"], bundle.name)
+    check_told(bundle)
+    settings = stored_settings(Settings, bundle)
     document, weights = bundle.documents.get("model"), bundle.weights.get("network")
     if not isinstance(document, dict) or weights is None:
         raise BundleRejected(f"The model {bundle.name} lacks its fitted numbers; get the model file again.")
     classes = tuple(bundle.manifest["classes"])
-    network = build_classifier(settings.backbone, len(classes), settings.training.dropout)
+    check_radiomics(bundle)
+    try:
+        network = build_classifier(settings.backbone, len(classes), settings.training.dropout)
+    except InputError as error:
+        raise BundleRejected(f"The model {bundle.name} has a network that cannot be built: {error}") from error
     load_state(network, weights)
     try:
         fitted = Fitted(
@@ -156,8 +172,22 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
             flow=document["flow"],
             warnings=tuple(document["warnings"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleRejected(f"The model {bundle.name} is damaged ({error}); get the model file again.") from error
     if len(classes) < 2 or tuple(nomogram.name for nomogram in fitted.nomograms) != modelled_classes(classes):
         raise BundleRejected(f"The model {bundle.name} does not hold a model of each class; get the model file again.")
+    check_threshold(bundle, fitted.threshold)
+    check_trust(bundle, fitted.trust, {name for model in fitted.models for name in model.radiomics.features})
+    for model in fitted.models:
+        _check_class_model(bundle, model, backbone_spec(settings.backbone).width)
     return settings, fitted
+
+
+def _check_class_model(bundle: Bundle, model: ClassModel, width: int) -> None:
+    """Raises BundleRejected unless the parts of a class's model belong together; width: outputs of the network."""
+    check_class_nomogram(bundle, model.nomogram)
+    check_deep_columns(bundle, model.deep.features, width)
+    blocks = {"radiomics": model.radiomics.features, "deep": model.deep.features}
+    if model.nomogram.variables:
+        blocks["clinical"] = columns_of(model.nomogram)
+    check_svms(bundle, model.svm, blocks)
