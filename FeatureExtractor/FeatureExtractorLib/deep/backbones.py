@@ -30,9 +30,9 @@ BSD, APACHE = "BSD-3-Clause", "Apache-2.0"
 class BackboneSpec:
     """A network: `width` features after global pooling; its input is `input_size` pixels a side.
 
-    name: in the library that builds it, torchvision or timm. published: its ImageNet weights. mean, std: of the
-    images (0–1, by channel) that those were trained with. Everything before the network's own global pooling is its
-    convolution part.
+    model: its name in the library that builds it, torchvision or timm, where that is another. until: the part that is
+    left out with all behind it. published: its ImageNet weights. mean, std: of the images (0–1, by channel) that those
+    were trained with. Everything before the network's own global pooling, or before `until`, is its convolution part.
     """
 
     name: str
@@ -42,6 +42,11 @@ class BackboneSpec:
     input_size: int = 224
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    model: str = ""
+    until: str = ""
+
+
+RESNET18 = Published(f"{PYTORCH}/resnet18-f37072fd.pth", 47, BSD)
 
 
 def _inception(name: str, width: int, published: Published) -> BackboneSpec:
@@ -51,7 +56,9 @@ def _inception(name: str, width: int, published: Published) -> BackboneSpec:
 BACKBONES = {
     spec.name: spec
     for spec in (
-        BackboneSpec("resnet18", 512, Published(f"{PYTORCH}/resnet18-f37072fd.pth", 47, BSD)),
+        # A quarter of ResNet-18's weights, and maps of twice the resolution: for small cohorts and small images.
+        BackboneSpec("resnet14", 256, RESNET18, model="resnet18", until="layer4"),
+        BackboneSpec("resnet18", 512, RESNET18),
         BackboneSpec("resnet50", 2048, Published(f"{PYTORCH}/resnet50-0676ba61.pth", 103, BSD)),
         BackboneSpec("resnext101_32x8d", 2048, Published(f"{PYTORCH}/resnext101_32x8d-8ba56ff5.pth", 356, BSD)),
         BackboneSpec("vgg16", 512, Published(f"{PYTORCH}/vgg16-397923af.pth", 553, BSD)),
@@ -126,7 +133,7 @@ def build_backbone(name: str, weights: Weights) -> "nn.Sequential":
 
     spec = backbone_spec(name)
     with seeded(int(weights.value) if weights.kind == "seed" else 0):
-        trunk = _convolution_part(_whole_network(spec))
+        trunk = _convolution_part(_whole_network(spec), spec.until)
     if weights.kind != "seed":
         _load_published_names(trunk, _read_weights(spec, weights), name)
     return nn.Sequential(
@@ -172,7 +179,7 @@ def _whole_network(spec: BackboneSpec) -> "nn.Module":
     if spec.package == "torchvision":
         from torchvision.models import get_model
 
-        return get_model(spec.name, weights=None)
+        return get_model(spec.model or spec.name, weights=None)
     try:
         from timm import create_model
     except ImportError as error:
@@ -184,13 +191,13 @@ def _whole_network(spec: BackboneSpec) -> "nn.Module":
     return create_model(spec.name, pretrained=False)
 
 
-def _convolution_part(network: "nn.Module") -> "nn.Sequential":
-    """What comes before the global pooling: all these networks are chains of their parts up to there."""
+def _convolution_part(network: "nn.Module", until: str) -> "nn.Sequential":
+    """What comes before the global pooling, or before `until`: all these networks are chains of their parts."""
     from torch import nn
 
     parts = list(network.named_children())
     names = [name for name, _ in parts]
-    end = next(names.index(pooling) for pooling in ("avgpool", "global_pool") if pooling in names)
+    end = next(names.index(part) for part in (until, "avgpool", "global_pool") if part in names)
     return nn.Sequential(OrderedDict(parts[:end]))
 
 

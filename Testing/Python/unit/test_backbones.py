@@ -24,7 +24,8 @@ def images() -> np.ndarray:
 
 
 LIGHT = ("resnet18", "legacy_xception", "inception_v3")
-NETWORKS = [name if name in LIGHT else pytest.param(name, marks=pytest.mark.slow) for name in BACKBONES]
+WHOLE = [name for name, spec in BACKBONES.items() if not spec.until]
+NETWORKS = [name if name in LIGHT else pytest.param(name, marks=pytest.mark.slow) for name in WHOLE]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -56,6 +57,21 @@ def test_features_and_size_are_those_of_the_librarys_own_network(name: str) -> N
         assert spec.published.megabytes == pytest.approx(4e-6 * sum(tensors.values()), rel=0.01)
 
 
+def test_a_shortened_network_is_the_library_s_up_to_there() -> None:
+    with seeded(3):
+        network = get_model("resnet18").eval()
+    spec, model = backbone_spec("resnet14"), build_backbone("resnet14", Weights("seed", "3"))
+    images = torch.from_numpy(np.random.default_rng(0).random((2, 3, 64, 64)).astype(np.float32))
+    seen: list[torch.Tensor] = []
+    network.layer4.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
+    with torch.no_grad():
+        network((images - mean) / std)
+        found = model[:2](images)
+    assert found.shape == (2, spec.width, 4, 4) and "layer4" not in dict(model.trunk.named_children())
+    torch.testing.assert_close(found, seen[0])
+
+
 def maps_of(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
     """The last convolution maps, by the library's own forward pass."""
     if hasattr(network, "forward_features"):
@@ -70,7 +86,7 @@ def maps_of(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
 def test_published_weights_are_those_the_libraries_name() -> None:
     for name, spec in BACKBONES.items():
         if spec.package == "torchvision":
-            published = get_model_weights(name)["IMAGENET1K_V1"]
+            published = get_model_weights(spec.model or name)["IMAGENET1K_V1"]
             url, size, mean, std = published.url, 224, published.transforms().mean, published.transforms().std
             assert spec.published.megabytes == pytest.approx(published.meta["_file_size"] * 1.048576, abs=0.6)
         else:
