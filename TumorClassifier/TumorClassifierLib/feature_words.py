@@ -23,7 +23,7 @@ ABBREVIATED = {
     "10Percentile": "10th percentile",
     "90Percentile": "90th percentile",
 }
-SPELT = {"gray": "grey", "normalized": "normalised", "non": "non-", "num": "number of", "mesh": "mesh", "2d": "2D"}
+SPELT = {"gray": "grey", "normalized": "normalised", "non": "non-", "num": "number", "2d": "2D", "3d": "3D"}
 FILTERED = {
     "squareroot": "square root",
     "lbp-2D": "LBP 2D",
@@ -33,7 +33,7 @@ RADIOMICS = re.compile(rf"(?P<image>[A-Za-z0-9-]+)_(?P<family>{'|'.join(FAMILIES
 DIAGNOSTIC = re.compile(r"diagnostics_(?P<what>Image|Mask)-(?P<state>\w+)_(?P<feature>[\w:]+)")
 LOG = re.compile(r"log-sigma-(\d+)-(\d+)-mm-([23]D)")
 DEEP = re.compile(r"(?P<network>[A-Za-z]\w*?)[_.:](?P<index>\d+)")
-CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+[A-Za-z]*")
+CAMEL = re.compile(r"\dD(?=[A-Z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def feature_in_words(name: str) -> str:
