@@ -3,11 +3,13 @@
     python scripts/models/brain_t1c_manifest.py DATA/brain_t1c_slices manifest.csv meningioma glioma
 
 The data set (Cheng 2017, figshare 1512427) has one to 97 slices a patient. At most four are taken of each, spread
-evenly over the half with the largest tumour areas, so that no patient outweighs the others.
+evenly over the half with the largest tumour areas, so that no patient outweighs the others. Every fifth patient of a
+class, in the order of a hash of the patient's number, is held back: cohort `test`, which training never sees.
 """
 
 import argparse
 import csv
+import hashlib
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 
 SLICES_A_PATIENT = 4
+HELD_BACK = 5  # one patient in so many
 
 
 def main() -> None:
@@ -29,10 +32,21 @@ def main() -> None:
         rows = [row for row in csv.DictReader(stream) if row["class"] in arguments.classes]
     with open(arguments.out, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["case_id", "patient_id", "image_T1C", "mask", "label"])
+        writer.writerow(["case_id", "patient_id", "image_T1C", "mask", "label", "cohort"])
+        held_back = patients_held_back(rows)
         for row in chosen(rows, arguments.data):
             files = (os.path.relpath(arguments.data / row[name], arguments.out.parent) for name in ("image", "mask"))
-            writer.writerow([row["slice"], row["patient"], *files, row["class"]])
+            cohort = "test" if row["patient"] in held_back else "train"
+            writer.writerow([row["slice"], row["patient"], *files, row["class"], cohort])
+
+
+def patients_held_back(rows: list[dict[str, str]]) -> set[str]:
+    """Every fifth patient of each class; which ones depends on the patients' numbers alone."""
+    held_back = set()
+    for label in {row["class"] for row in rows}:
+        patients = {row["patient"] for row in rows if row["class"] == label}
+        held_back |= set(sorted(patients, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[::HELD_BACK])
+    return held_back
 
 
 def chosen(rows: list[dict[str, str]], data: Path) -> list[dict[str, str]]:
