@@ -12,14 +12,17 @@ import pytest
 from scipy.optimize import approx_fprime
 
 from FeatureExtractorLib.errors import BundleRejected, InputError
+from FeatureExtractorLib.radiomics.presets import load_settings
 from TumorClassifierLib.bundle import Bundle
 from TumorClassifierLib.evaluation.discrimination import auc
 from TumorClassifierLib.measures import CaseMeasures, Measures
 from TumorClassifierLib.nested import Search, as_model, choose, fit_chosen
 from TumorClassifierLib.out_of_fold import out_of_fold
 from TumorClassifierLib.recipes import multimodal_scores, multimodal_signature
-from TumorClassifierLib.recipes.multimodal_blocks import blocks_of, columns_of
-from TumorClassifierLib.recipes.multimodal_case import measure_settings, needed_measures, strongest_channels
+from TumorClassifierLib.recipes.multimodal_blocks import blocks_of
+from TumorClassifierLib.recipes.multimodal_case import measure_settings, needed_measures
+from TumorClassifierLib.recipes.multimodal_explain import contributions, strongest_channels
+from TumorClassifierLib.recipes.multimodal_features import columns_of
 from TumorClassifierLib.recipes.multimodal_model import Fitted, Settings
 from TumorClassifierLib.settings import plain, settings_of
 
@@ -70,7 +73,19 @@ def fitted() -> Fitted:
 
 def bundle_of(fitted: Fitted, settings: Settings = QUICK) -> Bundle:
     documents, weights = multimodal_signature.pack(fitted)
-    manifest = {"name": "made", "version": "1", "classes": list(fitted.classes), "settings": plain(settings)}
+    manifest = {
+        "name": "made",
+        "version": "1",
+        "classes": list(fitted.classes),
+        "settings": plain(settings),
+        "radiomics": load_settings("original-wavelet").to_dict(),
+        "cohort": {"patients": 60, "cases": 60, "patients_by_class": dict.fromkeys(fitted.classes, 20)},
+        "about": {},
+        "metrics": {},
+        "publication": multimodal_signature.PUBLICATION,
+        "folds": 3,
+        "warnings": [],
+    }
     return Bundle(manifest, json.loads(json.dumps(documents)), weights, "")
 
 
@@ -138,6 +153,30 @@ def test_a_damaged_bundle_is_refused(fitted: Fitted, damage: str) -> None:
         document["models"][0][damage] = None
     with pytest.raises(BundleRejected):
         multimodal_signature.unpack(bundle)
+
+
+def test_a_model_of_other_features_than_its_settings_measure_is_refused(fitted: Fitted) -> None:
+    for change in ({"modalities": ("CT", "T2FS")}, {"backbones": ("vgg16",)}, {"radiomics": "none"}):
+        with pytest.raises(BundleRejected, match="parts of another model for sarcoma"):
+            multimodal_signature.unpack(bundle_of(fitted, replace(QUICK, **change)))
+
+
+def test_contributions_add_up_to_the_logit(fitted: Fitted) -> None:
+    (model,) = fitted.models
+    regression, svm = model.nomogram.regression, model.signature
+    for case in cohort(5, seed=8):
+        found = contributions(case, fitted, "sarcoma")
+        values = columns_of([case], svm.features)
+        logit = model.nomogram.regression.linear_predictor(
+            model.nomogram.design([case.clinical], svm.decision(values)[None])
+        )
+        average = np.array([*model.average.values(), float(svm.decision(np.asarray(svm.mean)[None])[0])])
+        base = regression.linear_predictor(average[None])
+        assert sum(item["contribution"] for item in found) == pytest.approx(float(logit[0] - base[0]), abs=1e-9)
+        assert {item["feature"] for item in found if item["block"] == "Signature"} == set(svm.features)
+        assert [abs(item["contribution"]) for item in found] == sorted(
+            (abs(item["contribution"]) for item in found), reverse=True
+        )
 
 
 def test_no_fit_sees_a_patient_that_its_decisions_are_for(monkeypatch: pytest.MonkeyPatch) -> None:

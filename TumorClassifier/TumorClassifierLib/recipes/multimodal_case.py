@@ -1,24 +1,18 @@
 """Classify one case by a multimodality signature, measuring no more than the signature needs."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-import SimpleITK as sitk
-
 from FeatureExtractorLib.case import Case
-from FeatureExtractorLib.preparation import PreparedImage
 from FeatureExtractorLib.progress import Progress, silent
 from FeatureExtractorLib.radiomics.engine import get_engine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settings, parse_settings
 
 from ..bundle import Bundle
-from ..explain.cam import volume_of_slices, weighted_maps
-from ..measures import CaseMeasures, MeasureSettings, frozen_network, measure, radiomics_of
+from ..measures import CaseMeasures, MeasureSettings, measure, radiomics_of
 from ..results import ClassificationResult
 from ..stopwatch import Stopwatch
-from ..svm import SvmModel
-from .multimodal_blocks import RADIOMICS, columns_of, origin_of, values_of
+from .multimodal_explain import activation, contributions
+from .multimodal_features import RADIOMICS, origin_of, values_of
 from .multimodal_model import MAIN, NO_RADIOMICS, Fitted, Settings, unpack
 from .multimodal_predict import probabilities, signature_values
 from .prediction import Scored, called_class, prediction_document, provenance_of
@@ -72,7 +66,7 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
     predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
     with watch.stage("class activation"):
-        cam = _activation(case, measured, prepared, wanted, fitted, predicted, progress)
+        cam = activation(case, measured, prepared, wanted, fitted, predicted, progress)
     prediction = prediction_document(
         case,
         bundle,
@@ -82,7 +76,7 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         fitted.trust,
         sub_models,
         MAIN,
-        [],
+        contributions(measured, fitted, predicted),
         [
             *(
                 {"code": "preparation", "text": f"{modality}: {text}"}
@@ -95,54 +89,3 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
     )
     nomograms = {one.name: one.nomogram.to_json() for one in fitted.nomograms}
     return ClassificationResult(prediction, cam, nomograms, scored.values(case), radiomics_of(measures))
-
-
-def _activation(
-    case: Case,
-    measured: CaseMeasures,
-    prepared: Mapping[str, PreparedImage],
-    wanted: MeasureSettings,
-    fitted: Fitted,
-    predicted: str,
-    progress: Progress,
-) -> sitk.Image | None:
-    """Where the signature's network saw what speaks for the called class; None for a signature of radiomics.
-
-    Grad-CAM of the machine's decision, in the modality whose features change it most at this case's values.
-    """
-    of_predicted = [model for model in fitted.models if model.nomogram.name == predicted]
-    model, sign = (of_predicted[0], 1.0) if of_predicted else (fitted.models[0], -1.0)
-    svm = model.signature
-    if origin_of(svm.features[0])[1] == RADIOMICS:
-        return None
-    values = columns_of([measured], svm.features)
-    modality, backbone, weights = strongest_channels(svm, values[0], sign)
-    network = frozen_network(backbone, dict(wanted.backbones)[backbone])
-
-    def maps(images: np.ndarray) -> np.ndarray:
-        full = np.zeros(len(measured.first[modality].deep[backbone]))
-        full[list(weights)] = list(weights.values())
-        return weighted_maps(network, images, full, progress)
-
-    image = prepared[modality]
-    return volume_of_slices(maps, image.working_image, image.working_mask, wanted.crop, case.image(modality))
-
-
-def strongest_channels(svm: SvmModel, values: np.ndarray, sign: float = 1.0) -> tuple[str, str, dict[int, float]]:
-    """(modality, network, gradient of sign × decision by the network's outputs) where a change counts most.
-
-    values: (k,) of the machine's features. A gradient counts per standard deviation of its feature.
-    """
-    slopes = sign * svm.gradient(values[None])[0]
-    strength: dict[tuple[str, str], float] = {}
-    for feature, slope, scale in zip(svm.features, slopes, svm.scale, strict=True):
-        origin = origin_of(feature)
-        strength[origin] = strength.get(origin, 0.0) + abs(slope) * scale
-    modality, backbone = max(strength, key=lambda origin: strength[origin])
-    prefix = f"{modality}.{backbone}_"
-    weights = {
-        int(feature.removeprefix(prefix)): float(slope)
-        for feature, slope in zip(svm.features, slopes, strict=True)
-        if feature.startswith(prefix)
-    }
-    return modality, backbone, weights

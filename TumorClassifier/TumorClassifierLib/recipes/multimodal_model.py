@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
+
 from FeatureExtractorLib.alignment import Alignment
 from FeatureExtractorLib.deep.backbones import backbone_spec
 from FeatureExtractorLib.deep.inputs import SliceSettings
@@ -14,10 +16,19 @@ from ..bundle import Bundle
 from ..card import About
 from ..nested import SIZES, Search
 from ..regression import LogisticModel
-from ..settings import settings_of
 from ..svm import COSTS, GAMMAS, SvmModel
 from ..trust import Trust, TrustSettings
 from .class_nomogram import ClassNomogram, modelled_classes
+from .multimodal_features import place_of
+from .soundness import (
+    check_class_nomogram,
+    check_radiomics,
+    check_threshold,
+    check_told,
+    check_trust,
+    stored_settings,
+)
+from .soundness import columns_of as columns_of_variables
 
 NETWORKS = ("legacy_xception", "vgg16", "vgg19", "resnet50", "inception_v3", "inception_resnet_v2")
 NO_RADIOMICS = "none"
@@ -109,13 +120,14 @@ class ClassModel:
 
     imaging: an SVM for every block of features, by its name. best: the block with the highest AUC on inner folds,
     whose decision is the signature. platt: (a, b) of the signature's probability, from cross-fitted decisions.
-    clinical: the regression of the clinical variables alone, where any stayed.
+    clinical: the regression of the clinical variables alone, where any stayed; average: training mean of its columns.
     """
 
     imaging: Mapping[str, SvmModel]
     best: str
     platt: tuple[float, float]
     clinical: LogisticModel | None
+    average: Mapping[str, float]
     nomogram: ClassNomogram
 
     @property
@@ -130,6 +142,7 @@ class ClassModel:
             "best": self.best,
             "platt": list(self.platt),
             "clinical": self.clinical.to_json() if self.clinical else None,
+            "average": dict(self.average),
             "nomogram": self.nomogram.to_json(),
         }
 
@@ -145,6 +158,7 @@ class ClassModel:
             best=document["best"],
             platt=(float(a), float(b)),
             clinical=LogisticModel.from_json(document["clinical"]) if document["clinical"] is not None else None,
+            average={str(name): float(value) for name, value in document["average"].items()},
             nomogram=ClassNomogram.from_json(document["nomogram"]),
         )
 
@@ -190,7 +204,10 @@ def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
     """The settings and the fitted recipe of a bundle; raises BundleRejected when they are not whole."""
-    settings = settings_of(Settings, bundle.manifest["settings"], bundle.name)
+    check_told(bundle)
+    settings = stored_settings(Settings, bundle)
+    if settings.radiomics != NO_RADIOMICS:
+        check_radiomics(bundle)
     document = bundle.documents.get("model")
     if not isinstance(document, dict):
         raise BundleRejected(f"The model {bundle.name} lacks its fitted numbers; get the model file again.")
@@ -208,4 +225,34 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
         raise BundleRejected(f"The model {bundle.name} is damaged ({error}); get the model file again.") from error
     if len(classes) < 2 or tuple(nomogram.name for nomogram in fitted.nomograms) != modelled_classes(classes):
         raise BundleRejected(f"The model {bundle.name} does not hold a model of each class; get the model file again.")
+    check_threshold(bundle, fitted.threshold)
+    check_trust(bundle, fitted.trust, fitted.features)
+    for model in fitted.models:
+        _check_class_model(bundle, model, settings)
     return settings, fitted
+
+
+def _check_class_model(bundle: Bundle, model: ClassModel, settings: Settings) -> None:
+    """Raises BundleRejected unless the parts of a class's model belong together and to the settings."""
+    check_class_nomogram(bundle, model.nomogram)
+    columns = columns_of_variables(model.nomogram)
+    features = {name for svm in model.imaging.values() for name in svm.features}
+    if (
+        model.nomogram.scores != SCORES
+        or (model.clinical.features if model.clinical else ()) != columns
+        or set(model.average) != set(columns)
+        or not np.isfinite([*model.average.values(), *model.platt]).all()
+        or not all(_is_measured(name, settings) for name in features)
+    ):
+        raise BundleRejected(
+            f"The model {bundle.name} has parts of another model for {model.nomogram.name}; get the model file again."
+        )
+
+
+def _is_measured(feature: str, settings: Settings) -> bool:
+    modality, family, index = place_of(feature)
+    if modality not in settings.modalities:
+        return False
+    if index < 0:
+        return settings.radiomics != NO_RADIOMICS
+    return family in settings.backbones and index < backbone_spec(family).width

@@ -8,7 +8,7 @@ import numpy as np
 from ..clinical import encode_clinical
 from ..measures import CaseMeasures
 from .class_nomogram import shared_out
-from .multimodal_blocks import columns_of, values_of
+from .multimodal_features import columns_of, values_of
 from .multimodal_model import MAIN, Fitted
 
 

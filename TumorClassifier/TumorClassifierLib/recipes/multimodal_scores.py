@@ -14,7 +14,8 @@ from ..measures import CaseMeasures
 from ..nested import as_model, choose, fit_chosen
 from ..svm import SvmModel, platt_sigmoid
 from .class_nomogram import one_against_rest
-from .multimodal_blocks import Block, blocks_of, columns_of
+from .multimodal_blocks import Block, blocks_of
+from .multimodal_features import columns_of
 from .multimodal_model import Settings
 
 

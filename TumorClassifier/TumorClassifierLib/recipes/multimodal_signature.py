@@ -40,9 +40,10 @@ from .class_nomogram import (
     one_against_rest,
     shared_out,
 )
-from .multimodal_blocks import Block, blocks_of, columns_of
+from .multimodal_blocks import Block, blocks_of
 from .multimodal_case import classify, measure_settings
 from .multimodal_describe import describe
+from .multimodal_features import columns_of
 from .multimodal_model import MAIN, SCORES, ClassModel, Fitted, Settings, pack, unpack
 from .multimodal_predict import probabilities
 from .multimodal_scores import calibrated, cross_fit, fit_imaging
@@ -103,12 +104,12 @@ def fit(
             settings.multivariate_p,
             levels,
         )
-        clinical = None
-        if nomogram.variables:
-            X, columns = encode_clinical(rows, nomogram.variables)
-            clinical = fit_logistic(X, y_class, columns, patients)
+        X, columns = encode_clinical(rows, nomogram.variables)
+        clinical = fit_logistic(X, y_class, columns, patients) if columns else None
+        average = dict(zip(columns, X.mean(axis=0).tolist(), strict=True))
         svms = calibrated(imaging, held_out, m, y_class)
-        models.append(ClassModel(svms, imaging.best, platt_sigmoid(values, y_class), clinical, nomogram))
+        platt = platt_sigmoid(values, y_class)
+        models.append(ClassModel(svms, imaging.best, platt, clinical, average, nomogram))
         cross_fitted.append(p)
         warnings += [*imaging.signature.warnings, *told, *_of_no_use(nomogram.regression.coefficients[-1], name)]
 
