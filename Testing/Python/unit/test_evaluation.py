@@ -22,7 +22,7 @@ from TumorClassifierLib.evaluation.calibration import (
 )
 from TumorClassifierLib.evaluation.decision_curve import net_benefit
 from TumorClassifierLib.evaluation.discrimination import auc, auc_with_delong_interval, average_precision
-from TumorClassifierLib.evaluation.intervals import bootstrap_by_patient, clopper_pearson, wilson
+from TumorClassifierLib.evaluation.intervals import bootstrap_by_patient, clopper_pearson, wilson, wilson_corrected
 from TumorClassifierLib.evaluation.metrics import binary_metrics, by_patient
 from TumorClassifierLib.evaluation.resampled import resampled_auc, resampled_average_precision
 
@@ -44,6 +44,18 @@ def test_proportion_intervals_are_those_of_statsmodels(part: int, extra: int, le
         interval = ours(part, whole, level)
         assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-10)
         assert interval.low <= interval.value <= interval.high
+
+
+@given(st.integers(0, 80), st.integers(1, 80), st.sampled_from([0.8, 0.95, 0.99]))
+def test_the_corrected_interval_is_that_of_scipy_and_holds_wilsons(part: int, extra: int, level: float) -> None:
+    whole = part + extra - 1 or 1
+    interval, plain = wilson_corrected(part, whole, level), wilson(part, whole, level)
+    theirs = binomtest(part, whole).proportion_ci(level, method="wilsoncc")
+    assert (interval.low, interval.high) == pytest.approx(tuple(theirs), abs=1e-10)
+    assert interval.low <= plain.low + 1e-12
+    assert interval.high >= plain.high - 1e-12
+    mirrored = wilson_corrected(whole - part, whole, level)
+    assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
 def test_exact_interval_is_that_of_scipy_and_counts_are_checked() -> None:

@@ -137,12 +137,12 @@ def _share(part: int, whole: int) -> str:
 
 
 def _spread(values: np.ndarray, normal: bool) -> str:
-    """Mean ± SD or median (quartiles), with as many digits as the spread has meaning."""
+    """Mean ± SD or median (quartiles), to three digits of the quartiles' distance."""
     if not len(values):
         return "–"
-    size = float(np.ptp(values)) or abs(float(values[0])) or 1.0
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    size = float(high - low) or float(np.ptp(values)) or abs(float(middle)) or 1.0
     digits = int(np.clip(2 - np.floor(np.log10(size)), 0, 6))
     if normal and len(values) > 1:
         return f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}"
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
     return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"

@@ -7,7 +7,7 @@ import numpy as np
 
 from FeatureExtractorLib.errors import InputError
 
-from .contingency import MOST_TABLES, expected_counts, fisher_exact_p, table_count
+from .contingency import expected_counts, fisher_exact_p, fisher_simulated_p
 
 NUMERIC_TESTS = ("auto", "student", "welch", "rank")
 LIMIT = 0.05  # of the tests of normality and of equal variances
@@ -71,7 +71,7 @@ def compare_shares(counts: np.ndarray) -> GroupTest:
 
     Pearson's chi-square without continuity correction where Cochran's rule allows it (2 x 2: every expected count at
     least 5; larger tables: none below 1 and at most a fifth below 5), else Fisher's exact test of any size
-    (Freeman & Halton 1951). Where there are too many tables to enumerate, chi-square after all, and `why` warns.
+    (Freeman & Halton 1951), over random tables where there are too many to try all.
     """
     from scipy import stats
 
@@ -82,10 +82,11 @@ def compare_shares(counts: np.ndarray) -> GroupTest:
     expected = expected_counts(table)
     small = expected.min() < 5 if table.shape == (2, 2) else expected.min() < 1 or np.mean(expected < 5) > 0.2
     least = f"smallest expected count {expected.min():.1f}"
-    if small and table_count(table) <= MOST_TABLES:
-        return GroupTest("Fisher exact", least, fisher_exact_p(table))
     if small:
-        least += ", too many tables for Fisher's exact test: read p with care"
+        exact = fisher_exact_p(table)
+        if exact is not None:
+            return GroupTest("Fisher exact", least, exact)
+        return GroupTest("Fisher exact, simulated", f"{least}, too many tables to try all", fisher_simulated_p(table))
     return GroupTest("chi-square", least, float(stats.chi2_contingency(table, correction=False).pvalue))
 
 
