@@ -28,7 +28,7 @@ class Search:
     """What the inner folds choose from.
 
     f_share: of the features that the F-test leaves. sizes: numbers of features that elimination may leave. costs: of
-    the machine; gammas: over the number of features. step: of the elimination, see `elimination_order`. folds: inner.
+    the machine; gammas: over the number of features. step, elimination_cost: see `elimination_order`. folds: inner.
     """
 
     f_share: float = 0.2
@@ -36,10 +36,12 @@ class Search:
     costs: tuple[float, ...] = COSTS
     gammas: tuple[float, ...] = GAMMAS
     step: float = 1
+    elimination_cost: float = 1.0
     folds: int = 5
 
     def __post_init__(self) -> None:
-        for name, values in (("sizes", self.sizes), ("costs", self.costs), ("gammas", self.gammas)):
+        above_zero = {"sizes": self.sizes, "costs": self.costs, "gammas": self.gammas}
+        for name, values in (above_zero | {"elimination_cost": (self.elimination_cost,)}).items():
             if not values or min(values) <= 0:
                 raise InputError(f"The setting {name} cannot be {values}; give at least one number above 0.")
         if not 0 < self.f_share <= 1:
@@ -112,7 +114,7 @@ def eliminate(X: np.ndarray, y: np.ndarray, search: Search) -> np.ndarray:
         raise InputError(f"All {X.shape[1]} features are the same in all {len(y)} cases; check the extraction.")
     best = varying[FTest(search.f_share).choose(X[:, varying], y, [], None)]
     Z = (X[:, best] - X[:, best].mean(axis=0)) / X[:, best].std(axis=0)
-    return np.asarray(best[elimination_order(Z, y, search.step)])
+    return np.asarray(best[elimination_order(Z, y, search.step, search.elimination_cost)])
 
 
 def choose(X: np.ndarray, y: np.ndarray, groups: np.ndarray | None, search: Search, seed: int = 0) -> Choice:

@@ -327,6 +327,7 @@ def test_defaults_are_the_publications_and_survive_a_file() -> None:
         {"sizes": ()},
         {"f_share": 0.0},
         {"step": 0.0},
+        {"elimination_cost": 0.0},
         {"slice_spacing": (1.0, 0.0, 1.0)},
     ],
 )

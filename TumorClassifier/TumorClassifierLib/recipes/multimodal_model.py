@@ -44,8 +44,8 @@ class Settings:
     nor masks of their own they must share one. radiomics: a preset, a PyRadiomics settings file, or "none".
     backbones: frozen networks; weights: theirs, "imagenet", "seed:N" or "file:PATH[#sha256]", one for all or one for
     each. crop: what they see. icc: of two readers, where there is a second; stable_features: a list that `agree` has
-    written, taken for radiomics instead. f_share: of features that the F-test leaves. sizes, costs, gammas, step: see
-    `Search`. univariate_p, multivariate_p: of the clinical variables. positive: of two classes the one whose
+    written, taken for radiomics instead. f_share, sizes, costs, gammas, step, elimination_cost: see `Search`.
+    univariate_p, multivariate_p: of the clinical variables. positive: of two classes the one whose
     probability is given (default: the last by name). threshold: how it is cut, see `choose_threshold`. folds,
     repeats: of the patient-wise cross-validation that judges the recipe. inner_folds: of those that choose settings
     and signature and that feed the nomogram. about: what the model card should say of the data.
@@ -67,6 +67,7 @@ class Settings:
     costs: tuple[float, ...] = COSTS
     gammas: tuple[float, ...] = GAMMAS
     step: float = 1.0
+    elimination_cost: float = 1.0
     univariate_p: float = 0.10
     multivariate_p: float = 0.05
     positive: str | None = None
@@ -105,7 +106,9 @@ class Settings:
     @property
     def search(self) -> Search:
         """What the inner folds choose from."""
-        return Search(self.f_share, self.sizes, self.costs, self.gammas, self.step, self.inner_folds)
+        return Search(
+            self.f_share, self.sizes, self.costs, self.gammas, self.step, self.elimination_cost, self.inner_folds
+        )
 
     @property
     def networks(self) -> tuple[tuple[str, str], ...]:

@@ -64,9 +64,13 @@ def fit_imaging(
 
     models: dict[str, SvmModel] = {}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for name, model in zip(blocks, pool.map(one, blocks.values()), strict=True):
-            models[name] = model
-            progress(stage, len(models) / len(blocks))
+        try:
+            for name, model in zip(blocks, pool.map(one, blocks.values()), strict=True):
+                models[name] = model
+                progress(stage, len(models) / len(blocks))
+        except BaseException:  # a cancelled run does not wait for blocks that have not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     best = max(models, key=lambda name: round(models[name].auc, 12))  # of equals the first
     return Imaging(models, best)
 
