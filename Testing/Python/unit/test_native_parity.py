@@ -5,13 +5,15 @@ values that are zero but for rounding agree within 1e-9, axis lengths and their 
 """
 
 import logging
+import os
+import sys
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from FeatureExtractorLib.radiomics.engine import NUMERIC_DIAGNOSTICS
-from FeatureExtractorLib.radiomics.native.engine import NativeEngine
+from FeatureExtractorLib.radiomics.native.engine import CLASSES, NativeEngine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settings, parse_settings
 
 pytest.importorskip("radiomics", reason="PyRadiomics is not installed")
@@ -24,6 +26,13 @@ CASES = {
     "breast1": ("breast1_image.nrrd", "breast1_label.nrrd"),
     "prostate": ("prostate_phantom_subvolume.nrrd", "prostate_phantom_subvolume-label.nrrd"),
 }
+
+SARCOMAS = ["STS_008", "STS_024", "STS_025", "STS_042"]
+if os.environ.get("TUMORCLASSIFIER_ALL_SARCOMAS"):  # takes many minutes
+    OTHERS = (
+        "001 003 005 006 011 012 013 014 015 016 017 020 021 022 023 028 030 032 036 038 040 043 046 048 049 050 051"
+    )
+    SARCOMAS += [f"STS_{number}" for number in OTHERS.split()]
 
 
 def pyradiomics(image: sitk.Image, mask: sitk.Image, settings: RadiomicsSettings) -> dict[str, float]:
@@ -74,7 +83,7 @@ def test_every_feature_of_preset_dtlr_on_pyradiomics_cases(data_dir, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("patient", ["STS_008", "STS_024", "STS_025", "STS_042"])
+@pytest.mark.parametrize("patient", SARCOMAS)
 def test_every_feature_of_preset_dtlr_on_sarcomas(data_dir, patient):
     folder = data_dir / "sarcoma_mr_t1"
     image, label = (sitk.ReadImage(str(folder / f"{patient}_{kind}.nii.gz")) for kind in ("t1", "mask"))
@@ -196,3 +205,55 @@ def test_local_binary_pattern_is_scikit_images(small):
         for samples, radius in ((8, 1), (12, 2.3), (5, 1.5)):
             expected = feature.local_binary_pattern(plane, samples, radius, method)
             np.testing.assert_allclose(local_binary_pattern(plane, samples, radius, method), expected)
+
+
+@pytest.fixture
+def lbp_3d_of_pyradiomics(monkeypatch):
+    """PyRadiomics finds scipy's functions by the names they had in its time."""
+    pytest.importorskip("trimesh", reason="trimesh is not installed")
+    import scipy.ndimage
+    import scipy.special
+
+    def sph_harm(m, n, azimuth, polar):
+        return scipy.special.sph_harm_y(n, m, polar, azimuth)
+
+    monkeypatch.setattr(scipy.special, "sph_harm", sph_harm, raising=False)
+    monkeypatch.setitem(sys.modules, "scipy.ndimage.interpolation", scipy.ndimage)
+
+
+def check_lbp_3d(image, mask, own):
+    """As `check`; levels that are equal but for rounding may lie on either side of the percentiles of one feature."""
+    first_order = [name for name in CLASSES["firstorder"].chosen(None) if name != "RobustMeanAbsoluteDeviation"]
+    classes = {"firstorder": first_order, "glcm": None, "glszm": None}
+    found = check(image, mask, settings_of({"binWidth": 0.1}, {"LBP3D": own}, classes))
+    assert {name.split("_")[0] for name in found} == {f"lbp-3D-m{n + 1}" for n in range(own.get("lbp3DLevels", 2))} | {
+        "lbp-3D-k"
+    }
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{}, {"lbp3DLevels": 4, "lbp3DIcosphereRadius": 1.7, "lbp3DIcosphereSubdivision": 2}]
+    + [{"lbp3DLevels": 2, "lbp3DIcosphereSubdivision": 0}],
+    ids=str,
+)
+@pytest.mark.usefixtures("lbp_3d_of_pyradiomics")
+def test_local_binary_patterns_in_3d(small, own):
+    image, mask = small
+    for kind in (sitk.sitkFloat32, sitk.sitkInt16):
+        check_lbp_3d(sitk.Cast(image, kind), mask, own)
+
+
+@pytest.mark.usefixtures("lbp_3d_of_pyradiomics")
+def test_local_binary_patterns_in_3d_of_a_breast(data_dir):
+    image, label = (sitk.ReadImage(str(data_dir / "pyradiomics_cases" / file)) for file in CASES["breast1"])
+    check_lbp_3d(image, sitk.Cast(label == 1, sitk.sitkUInt8), {})
+
+
+@pytest.mark.parametrize("subdivisions", [0, 1, 3])
+def test_points_of_a_sphere_are_those_of_trimesh(subdivisions):
+    creation = pytest.importorskip("trimesh.creation", reason="trimesh is not installed")
+    from FeatureExtractorLib.radiomics.native.local_binary_pattern_3d import sphere
+
+    for radius in (1.0, 2.6):
+        assert np.array_equal(sphere(radius, subdivisions), creation.icosphere(subdivisions, radius).vertices)

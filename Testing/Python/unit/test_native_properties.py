@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from FeatureExtractorLib.errors import GeometryError, InputError
 from FeatureExtractorLib.radiomics.engine import get_engine
-from FeatureExtractorLib.radiomics.native import marching_cubes, matrices, shape2d
+from FeatureExtractorLib.radiomics.native import local_binary_pattern_3d, marching_cubes, matrices, shape2d
 from FeatureExtractorLib.radiomics.native.engine import CLASSES
 from FeatureExtractorLib.radiomics.native.local_binary_pattern import local_binary_pattern
+from FeatureExtractorLib.radiomics.native.local_binary_pattern_3d import patterns
 from FeatureExtractorLib.radiomics.native.roi import discretise
 from FeatureExtractorLib.radiomics.native.shape import longest_distance
 from FeatureExtractorLib.radiomics.presets import parse_settings
@@ -186,8 +187,6 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence():
         ENGINE.extract(image, mask, parse_settings("test", {"imageType": {"LoG": {"sigma": [9.0]}}}))
     with pytest.raises(InputError, match="wavelet 'coif99'"):
         ENGINE.extract(image, mask, parse_settings("test", {"imageType": {"Wavelet": {"wavelet": "coif99"}}}))
-    with pytest.raises(InputError, match="LBP3D"):
-        ENGINE.extract(image, mask, parse_settings("test", {"imageType": {"LBP3D": None}}))
     with pytest.raises(InputError, match="glcm_Entropy"):
         ENGINE.extract(image, mask, parse_settings("test", {"featureClass": {"glcm": ["Entropy"]}}))
     with pytest.raises(InputError, match="one slice"):
@@ -215,3 +214,24 @@ def test_every_feature_says_its_formula_and_has_its_own_tag():
     tags = [feature.ibsi for feature in features if feature.ibsi]
     assert len(tags) == len(set(tags))
     assert all(len(tag) == 4 for tag in tags)
+
+
+def test_local_binary_pattern_in_3d_of_drawn_neighbourhoods():
+    """Y_00 is 1 / sqrt(4 pi), so that a pattern of k of n points has k sqrt(n) / (4 pi) of degree 0."""
+    dark = np.full((9, 9, 9), 5.0)
+    dark[4, 4, 4] = -100.0
+    voxels = np.array([[4, 4, 4], [1, 1, 1]])
+    for values, points in ((dark, 42), (-dark, 0)):
+        shares, _ = patterns(values, voxels[:1], 3, 1.0, 1)
+        assert shares[0, 0] == pytest.approx(points * np.sqrt(42) / (4 * np.pi), rel=1e-12)
+    assert patterns(np.zeros((9, 9, 9)), voxels, 2, 1.0, 1)[1].tolist() == [-3.0, -3.0]
+
+
+@pytest.mark.parametrize("blocks", [1, 500, 10**6])
+def test_local_binary_pattern_in_3d_is_the_same_in_blocks(monkeypatch, blocks):
+    image = np.random.default_rng(0).normal(100, 30, (8, 9, 10)).astype(np.float32)
+    voxels = np.indices((6, 5, 4)).reshape(3, -1).T + 2
+    whole = patterns(image, voxels, 2, 1.3, 1)
+    monkeypatch.setattr(local_binary_pattern_3d, "BLOCK", blocks)
+    for a, b in zip(whole, patterns(image, voxels, 2, 1.3, 1), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from ...errors import InputError
 from .box import Box, crop, grown, inside
 from .local_binary_pattern import local_binary_pattern
+from .local_binary_pattern_3d import patterns
 
 Settings = Mapping[str, Any]
 Filtered = Iterator[tuple[str, np.ndarray]]
@@ -140,8 +141,21 @@ def _surroundings(box: Box, margin: int, image: sitk.Image) -> tuple[Box, Box]:
 
 
 def local_binary_pattern_3d(image: sitk.Image, box: Box, settings: Settings) -> Filtered:
-    """Not offered: refused rather than left out."""
-    raise InputError("The native engine has no LBP3D filter; take LBP3D out of the settings or use PyRadiomics.")
+    """Rotation-invariant local binary pattern of spheres around each voxel, and the kurtosis of the values on them.
+
+    `lbp-3D-m1` to m`lbp3DLevels` are the shares of the spherical harmonics of degree 0 and up, `lbp-3D-k` is the
+    kurtosis. The spheres have `lbp3DIcosphereRadius` voxels and the points of an icosahedron that was subdivided
+    `lbp3DIcosphereSubdivision` times.
+    """
+    array, shape = sitk.GetArrayViewFromImage(image), tuple(s.stop - s.start for s in box)
+    levels = settings.get("lbp3DLevels", 2)
+    voxels = np.indices(shape).reshape(3, -1).T + [s.start for s in box]
+    shares, peakedness = patterns(
+        array, voxels, levels, settings.get("lbp3DIcosphereRadius", 1), settings.get("lbp3DIcosphereSubdivision", 1)
+    )
+    for level in range(levels):
+        yield f"lbp-3D-m{level + 1}", shares[:, level].reshape(shape)
+    yield "lbp-3D-k", peakedness.reshape(shape)
 
 
 FILTERS: Mapping[str, Filter] = {
