@@ -120,8 +120,10 @@ def test_what_cannot_be_drawn_is_refused_and_leaves_no_file(draw: Callable[..., 
 
 def test_unknown_models_classes_and_empty_paths_are_refused(tmp_path: Path) -> None:
     judged = part(FOUR)
-    with pytest.raises(InputError, match="Ependymoma is not a class"):
+    with pytest.raises(InputError, match="Ependymoma is not a class that was judged; choose one of Glioma"):
         figures.draw_roc(judged, tmp_path / "none.svg", of="Ependymoma")
+    with pytest.raises(InputError, match="Meningioma is not a class that was judged"):
+        figures.draw_roc(part(TWO), tmp_path / "none.svg", of="Meningioma")
     with pytest.raises(InputError, match="fusion was not judged"):
         figures.draw_confusion(judged, tmp_path / "none.svg", model="fusion")
     with pytest.raises(InputError, match="one to 7 curves and got 0"):

@@ -12,7 +12,7 @@ from sklearn import metrics
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.evaluation.decision_curve import net_benefit, net_benefit_band
 from TumorClassifierLib.evaluation.discrimination import delong_test
-from TumorClassifierLib.evaluation.intervals import bootstrap_rows, wilson
+from TumorClassifierLib.evaluation.intervals import bootstrap_rows, clopper_pearson, wilson
 from TumorClassifierLib.evaluation.judgement import judge_predictions
 from TumorClassifierLib.evaluation.metrics import binary_metrics, by_patient
 
@@ -59,6 +59,16 @@ def test_two_classes_have_the_figures_of_the_single_statistics() -> None:
         assert found["decision_curve"]["treat_all"] == net_benefit(actual, p).treat_all.tolist()
     assert found["y"] == actual.tolist()
     assert (found["patients"], found["cases"], found["positive"], found["per_class"]) == (60, len(y), "high", {})
+
+
+@pytest.mark.parametrize("classes", [TWO, THREE], ids=["two", "three"])
+def test_the_interval_of_proportions_may_be_chosen(classes: tuple[str, ...]) -> None:
+    found = judged(classes, interval="Clopper-Pearson")
+    table = np.asarray(found["confusion"]["nomogram"])
+    assert found["metrics"]["nomogram"]["accuracy"] == clopper_pearson(int(np.trace(table)), 60).__dict__
+    assert "Clopper-Pearson for accuracy" in found["intervals"]
+    with pytest.raises(InputError, match="no interval 'Wald'; choose Wilson"):
+        judged(classes, interval="Wald")
 
 
 def test_pairs_of_models_are_compared_by_delong_with_holms_correction() -> None:

@@ -40,8 +40,9 @@ def curves(part: Part, of: str | None = None, models: Sequence[str] | None = Non
     for model in wanted:
         if model not in part["probabilities"]:
             raise InputError(f"{model} was not judged; choose one of {', '.join(part['probabilities'])}.")
-    if of is not None and of not in classes:
-        raise InputError(f"{of} is not a class of this model; choose one of {', '.join(classes)}.")
+    judged = [str(part["positive"])] if len(classes) == 2 else classes
+    if of is not None and of not in judged:
+        raise InputError(f"{of} is not a class that was judged; choose one of {', '.join(judged)}.")
     if len(classes) > 2 and of is None:
         main = wanted[0] if models else part["main"]
         pairs = [(label, main, label) for label in classes]

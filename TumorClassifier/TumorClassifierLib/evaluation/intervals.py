@@ -58,6 +58,20 @@ def wilson_corrected(successes: int, trials: int, level: float = 0.95) -> Interv
     )
 
 
+PROPORTIONS: dict[str, Callable[[int, int, float], Interval]] = {
+    "Wilson": wilson,
+    "Wilson with continuity correction": wilson_corrected,
+    "Clopper-Pearson": clopper_pearson,
+}
+
+
+def proportion_interval(method: str) -> Callable[[int, int, float], Interval]:
+    """The interval of that name; raises InputError where there is none."""
+    if method not in PROPORTIONS:
+        raise InputError(f"There is no interval {method!r}; choose {', '.join(PROPORTIONS)}.")
+    return PROPORTIONS[method]
+
+
 def bootstrap_by_patient(
     statistic: Statistic,
     y: np.ndarray,

@@ -11,11 +11,15 @@ from FeatureExtractorLib.errors import InputError
 from .calibration_summary import calibration_summary
 from .decision_curve import net_benefit, net_benefit_band
 from .discrimination import delong_test
-from .intervals import wilson
+from .intervals import proportion_interval
 from .many_tests import corrected
 from .metrics import Metrics, by_patient, called_metrics
 from .multiclass import check_classes, confusion_matrix, macro_metrics
 
+INTERVALS = (
+    "95 % limits: DeLong for the AUC of a class against the other or the rest, {interval} for accuracy, sensitivity, "
+    "specificity, PPV, NPV and coverage, percentiles of {resamples} bootstrap samples of patients for all else."
+)
 Thresholds = np.ndarray | Mapping[str, np.ndarray] | None
 Probabilities = Mapping[str, np.ndarray]
 
@@ -34,6 +38,7 @@ def judge_predictions(
     resamples: int = 1000,
     seed: int = 0,
     designs: Mapping[str, np.ndarray] | None = None,
+    interval: str = "Wilson",
 ) -> dict[str, Any]:
     """Judge models on the same cases, by patient: a patient's probability is the mean over his or her cases.
 
@@ -42,7 +47,8 @@ def judge_predictions(
     (the other models are cut at 0.5) or by model. Of more classes the likeliest is called, and each is also judged
     against the rest. sets: per case the class indices of its patient's prediction set, made to hold the class
     with probability `level`. own_training: the models were fitted on these cases. designs: of the models that are
-    logistic regressions, the (n, q) columns, for the corrected calibration line. All limits are at 95 %.
+    logistic regressions, the (n, q) columns, for the corrected calibration line. All limits are at 95 %; interval: of
+    proportions, see PROPORTIONS.
     Returns plain JSON values, None where a figure is undefined; tables of pairs (`delong`) are k x k, row less column.
     Raises InputError when a class is missing, a patient has several classes, thresholds or sets, and when arrays do
     not fit.
@@ -65,6 +71,7 @@ def judge_predictions(
         "main": main,
         "patients": len(actual),
         "cases": len(y),
+        "intervals": INTERVALS.format(interval=interval, resamples=resamples),
         "y": actual.tolist(),
         "probabilities": {model: p.tolist() for model, p in P.items()},
         "thresholds": None if cuts is None else {model: cut.tolist() for model, cut in cuts.items()},
@@ -73,7 +80,9 @@ def judge_predictions(
     of_class = [
         {
             "metrics": {
-                model: called_metrics(actual == k, p[:, k], called[model] == k, resamples=resamples, seed=seed)
+                model: called_metrics(
+                    actual == k, p[:, k], called[model] == k, resamples=resamples, seed=seed, interval=interval
+                )
                 for model, p in P.items()
             },
             "delong": _delong(actual == k, {model: p[:, k] for model, p in P.items()}),
@@ -94,7 +103,9 @@ def judge_predictions(
         document["decision_curve"] = {**only["decision_curve"], "treat_all": only["treat_all"]}
     else:
         by_class = dict(zip(classes, of_class, strict=True))
-        document["metrics"] = {model: _macro(actual, p, called[model], resamples, seed) for model, p in P.items()}
+        document["metrics"] = {
+            model: _macro(actual, p, called[model], resamples, seed, interval) for model, p in P.items()
+        }
         document["per_class"] = _by_model(by_class, "metrics", P)
         document["delong"] = {label: found["delong"] for label, found in by_class.items()}
         document["calibration"] = _by_model(by_class, "calibration", P)
@@ -102,7 +113,9 @@ def judge_predictions(
             **_by_model(by_class, "decision_curve", P),
             "treat_all": {label: found["treat_all"] for label, found in by_class.items()},
         }
-    document["prediction_sets"] = None if sets is None else _prediction_sets(y, sets, patients, classes, level)
+    document["prediction_sets"] = (
+        None if sets is None else _prediction_sets(y, sets, patients, classes, level, interval)
+    )
     return document
 
 
@@ -134,8 +147,8 @@ def _patient_means(X: np.ndarray, patients: np.ndarray) -> np.ndarray:
     return by_patient(np.zeros(len(patients), dtype=np.int64), X, patients)[1]
 
 
-def _macro(actual: np.ndarray, P: np.ndarray, called: np.ndarray, resamples: int, seed: int) -> Metrics:
-    found = macro_metrics(actual, P, called, resamples=resamples, seed=seed)
+def _macro(actual: np.ndarray, P: np.ndarray, called: np.ndarray, resamples: int, seed: int, interval: str) -> Metrics:
+    found = macro_metrics(actual, P, called, resamples=resamples, seed=seed, interval=interval)
     return {
         name: {"value": None, "low": None, "high": None} if interval is None else dict(interval.__dict__)
         for name, interval in found.items()
@@ -176,9 +189,14 @@ def _by_model(by_class: Mapping[str, dict[str, Any]], part: str, models: Probabi
 
 
 def _prediction_sets(
-    y: np.ndarray, sets: Sequence[Sequence[int]], patients: np.ndarray, classes: Sequence[str], level: float
+    y: np.ndarray,
+    sets: Sequence[Sequence[int]],
+    patients: np.ndarray,
+    classes: Sequence[str],
+    level: float,
+    interval: str,
 ) -> dict[str, Any]:
-    """Share of patients whose set holds their class, with Wilson's limits, and how large the sets are."""
+    """Share of patients whose set holds their class, with limits, and how large the sets are."""
     if len(sets) != len(y):
         raise InputError(f"There are {len(sets)} prediction sets for {len(y)} cases; give one a case.")
     of_case = [frozenset(map(int, members)) for members in sets]
@@ -191,7 +209,7 @@ def _prediction_sets(
     sizes = np.asarray([len(of_case[row]) for row in first])
 
     def share(rows: np.ndarray) -> dict[str, float]:
-        return dict(wilson(int(held[rows].sum()), int(rows.sum())).__dict__)
+        return dict(proportion_interval(interval)(int(held[rows].sum()), int(rows.sum()), 0.95).__dict__)
 
     return {
         "level": level,

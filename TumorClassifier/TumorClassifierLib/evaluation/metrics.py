@@ -7,7 +7,7 @@ from FeatureExtractorLib.errors import InputError
 from ..folds import as_groups
 from .calibration import check_probabilities
 from .discrimination import auc_with_delong_interval, confusion_at
-from .intervals import Interval, Statistic, bootstrap_by_patient, wilson
+from .intervals import Interval, Statistic, bootstrap_by_patient, proportion_interval
 from .resampled import (
     resampled_auc,
     resampled_average_precision,
@@ -28,12 +28,14 @@ def binary_metrics(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    interval: str = "Wilson",
 ) -> Metrics:
     """{"auc", "ap", "accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "brier"}: {"value", "low", "high"}.
 
     y: (n,) 0/1; probability: (n,) of class 1; patients: (n,). Where each patient has one row, the AUC has DeLong's
-    interval, the proportions Wilson's, the others a bootstrap's; where patients have several rows, all are
-    bootstrapped by patient. An undefined figure (such as the PPV when nobody is called positive) is None throughout.
+    interval, the proportions that of `interval` (see PROPORTIONS), the others a bootstrap's; where patients have
+    several rows, all are bootstrapped by patient. An undefined figure (such as the PPV when nobody is called
+    positive) is None throughout.
     Raises InputError unless both classes occur and probabilities are within 0 to 1.
     """
     y, p = check_probabilities(y, probability)
@@ -44,7 +46,7 @@ def binary_metrics(
         "brier": resampled_brier,
     }
     repeated = patients is not None and len(np.unique(patients)) < len(y)
-    intervals = {} if repeated else _closed_intervals(y, p, threshold, level)
+    intervals = {} if repeated else _closed_intervals(y, p, threshold, level, interval)
     results: Metrics = {}
     for name, statistic in statistics.items():
         if not np.isfinite(statistic(y, p, np.ones((1, len(y))))[0]):
@@ -65,13 +67,16 @@ def called_metrics(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    interval: str = "Wilson",
 ) -> Metrics:
     """As `binary_metrics` of one row a patient, where each patient is called by a threshold of his or her own.
 
     y: (n,) 0/1; probability: (n,) of class 1; called: (n,) 0/1. Raises InputError as `binary_metrics`.
     """
-    ranked = binary_metrics(y, probability, level=level, resamples=resamples, seed=seed)
-    counted = binary_metrics(y, np.asarray(called, dtype=np.float64), level=level, resamples=resamples, seed=seed)
+    ranked = binary_metrics(y, probability, level=level, resamples=resamples, seed=seed, interval=interval)
+    counted = binary_metrics(
+        y, np.asarray(called, dtype=np.float64), level=level, resamples=resamples, seed=seed, interval=interval
+    )
     return {**ranked, **{name: counted[name] for name in SHARES}}
 
 
@@ -96,7 +101,9 @@ def by_patient(y: np.ndarray, probability: np.ndarray, patients: np.ndarray) -> 
     return label, np.asarray(columns[0] if p.ndim == 1 else columns).T
 
 
-def _closed_intervals(y: np.ndarray, p: np.ndarray, threshold: float, level: float) -> dict[str, Interval]:
+def _closed_intervals(
+    y: np.ndarray, p: np.ndarray, threshold: float, level: float, method: str
+) -> dict[str, Interval]:
     counts = confusion_at(y, p, threshold)
     cells = [np.asarray(n) for n in (counts.true_positive, counts.false_positive)]
     cells += [np.asarray(n) for n in (counts.true_negative, counts.false_negative)]
@@ -104,7 +111,7 @@ def _closed_intervals(y: np.ndarray, p: np.ndarray, threshold: float, level: flo
     for name in SHARES[:-1]:  # F1 is no binomial proportion
         part, whole = share_of_counts(name, *cells)
         if whole:
-            found[name] = wilson(int(part), int(whole), level)
+            found[name] = proportion_interval(method)(int(part), int(whole), level)
     if min(y.sum(), (1 - y).sum()) >= 2:
         found["auc"] = Interval(*auc_with_delong_interval(y, p, level))
     return found

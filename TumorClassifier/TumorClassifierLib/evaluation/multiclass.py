@@ -6,7 +6,7 @@ import numpy as np
 
 from FeatureExtractorLib.errors import InputError
 
-from .intervals import Interval, bootstrap_rows, percentile_interval, wilson
+from .intervals import Interval, bootstrap_rows, percentile_interval, proportion_interval
 from .resampled import (
     resampled_auc,
     resampled_average_precision,
@@ -23,12 +23,18 @@ def confusion_matrix(y: np.ndarray, called: np.ndarray, classes: int) -> np.ndar
 
 
 def macro_metrics(
-    y: np.ndarray, P: np.ndarray, called: np.ndarray, level: float = 0.95, resamples: int = 1000, seed: int = 0
+    y: np.ndarray,
+    P: np.ndarray,
+    called: np.ndarray,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+    interval: str = "Wilson",
 ) -> dict[str, Interval | None]:
     """Means over the classes of one-versus-rest figures, with accuracy and balanced accuracy of the called class.
 
     y: (n,) class index, one row a patient; P: (n, K) probabilities; called: (n,) class index. auc is the plain mean of
-    the one-versus-rest areas, brier that of the K two-class scores. Intervals: Wilson's for the accuracy, the others
+    the one-versus-rest areas, brier that of the K two-class scores. Intervals: `interval` for the accuracy, the others
     by drawing patients again class by class. None where a class leaves the figure undefined (a class that is never
     called has no PPV).
     Raises InputError unless every class occurs.
@@ -41,7 +47,7 @@ def macro_metrics(
     values = {name: _macro(name, y, P, called, weights) for name in MACRO}
     values["balanced_accuracy"] = values["sensitivity"]
     result = {name: percentile_interval(value[0], value[1:], level) for name, value in values.items()}
-    return {"accuracy": wilson(int(np.sum(called == y)), len(y), level), **result}
+    return {"accuracy": proportion_interval(interval)(int(np.sum(called == y)), len(y), level), **result}
 
 
 def check_classes(y: np.ndarray, P: np.ndarray, names: Sequence[str] = ()) -> None:
