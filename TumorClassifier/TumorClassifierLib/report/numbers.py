@@ -29,6 +29,15 @@ def significant(value: float | None, digits: int = 3) -> str:
     return fixed(value, max(0, digits - 1 - power))
 
 
+def value_text(value: float | str | None) -> str:
+    """A measured or clinical value: whole numbers as they are, others with four digits, texts unchanged."""
+    if isinstance(value, str):
+        return value
+    if value is not None and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
+        return fixed(value, 0)
+    return significant(value, 4)
+
+
 def p_value(p: float | None) -> str:
     """A p value: never 0.000 or 1.000, a dash where there was no test."""
     if p is None or not math.isfinite(p):
@@ -41,6 +50,13 @@ def p_value(p: float | None) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share from 0 to 1 as per cent."""
     return DASH if share is None or not math.isfinite(share) else f"{fixed(100 * share, digits)} %"
+
+
+def chance(p: float) -> str:
+    """A probability as per cent; never rounded to certainty."""
+    if 0 < p < 0.0005:
+        return "< 0.1 %"
+    return "> 99.9 %" if 0.9995 <= p < 1 else percent(p)
 
 
 def probability(p: float | None) -> str:

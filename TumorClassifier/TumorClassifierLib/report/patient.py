@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import SimpleITK as sitk
+
 from ..nomogram import Nomogram
 from ..nomogram_figure import draw_nomogram
 from ..results import ClassificationResult
 from .content import Bar, Bars, Block, Figure, Heading, Headline, Picture, Report, Table, Text, facts
 from .html import as_html
-from .numbers import counted, fixed, listed, percent, probability, significant, with_interval
+from .numbers import chance, counted, fixed, listed, percent, probability, value_text, with_interval
 from .pdf import as_pdf
 
 MOST_CONTRIBUTIONS = 12
@@ -31,7 +33,7 @@ def patient_content(result: ClassificationResult, model: Mapping[str, Any], pict
     case = prediction["case"]
     blocks = [
         *_answer(prediction),
-        *_picture(prediction, picture, result.cam is not None),
+        *_picture(prediction, picture, result.cam),
         *_nomogram(result),
         *_contributions(prediction),
         *_scores(prediction),
@@ -44,14 +46,16 @@ def patient_content(result: ClassificationResult, model: Mapping[str, Any], pict
 
 def _answer(prediction: Mapping[str, Any]) -> list[Block]:
     chances, classes = prediction["probabilities"], prediction["classes"]
-    bars = tuple(Bar(name, float(chances[name]), percent(chances[name])) for name in classes)
+    bars = tuple(Bar(name, float(chances[name]), chance(chances[name])) for name in classes)
     segment = prediction["case"].get("segment")
+    warnings = [str(warning["text"]) for warning in prediction["warnings"]]
+    words = _set_in_words(prediction["prediction_set"]) if prediction.get("prediction_set") else ""
     return [
         Headline(str(prediction["predicted"]), f"called by the model{f'; segment {segment}' if segment else ''}"),
         Bars(bars),
         Text(_in_words(prediction)),
-        *([Text(_set_in_words(prediction["prediction_set"]))] if prediction.get("prediction_set") else []),
-        *(Text(str(warning["text"]), "warning") for warning in prediction["warnings"]),
+        *([Text(words)] if words and words not in warnings else []),
+        *(Text(warning, "warning") for warning in warnings),
     ]
 
 
@@ -77,8 +81,8 @@ def _set_in_words(found: Mapping[str, Any]) -> str:
     return f"At a level of {level} it may be {listed(found['classes'], 'or')}."
 
 
-def _picture(prediction: Mapping[str, Any], picture: bytes, mapped: bool) -> list[Block]:
-    if not mapped:
+def _picture(prediction: Mapping[str, Any], picture: bytes, cam: sitk.Image | None) -> list[Block]:
+    if cam is None:
         caption = "The tumour's largest axial slice with its outline, whole (left) and close up."
         return [Heading("The tumour"), Picture(picture, caption, "Axial slices with the tumour's outline")]
     caption = (
@@ -86,6 +90,8 @@ def _picture(prediction: Mapping[str, Any], picture: bytes, mapped: bool) -> lis
         f"{prediction['predicted']} (middle), and the slice where the map is strongest (right). A map shows what "
         "moved the network, not where disease is."
     )
+    if not sitk.GetArrayViewFromImage(cam).any():
+        caption += f" This map is empty: nothing in the image spoke for {prediction['predicted']}."
     alt = "Axial slice with tumour outline and class-activation map"
     return [Heading("Where the network looked"), Picture(picture, caption, alt)]
 
@@ -123,7 +129,7 @@ def _contributions(prediction: Mapping[str, Any]) -> list[Block]:
 
 def _contribution(item: Mapping[str, Any], widest: float) -> Bar:
     value = item.get("value")
-    shown = "" if value is None else f" = {significant(value) if isinstance(value, (int, float)) else value}"
+    shown = "" if value is None else f" = {value_text(value)}"
     return Bar(
         f"{item['block']}: {item['feature']}{shown}", item["contribution"] / widest, _signed(item["contribution"])
     )
@@ -154,7 +160,7 @@ def _points(scores: Mapping[str, Any], points: Mapping[str, float], caption: str
     rows = [
         (
             name,
-            significant(value, 4) if isinstance(value, (int, float)) else str(value),
+            value_text(value),
             _one_decimal(points.get(name)),
         )
         for name, value in scores.items()

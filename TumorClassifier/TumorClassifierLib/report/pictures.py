@@ -9,6 +9,8 @@ import SimpleITK as sitk
 from FeatureExtractorLib.preprocessing.resampling import orient
 from FeatureExtractorLib.regions import bounding_box, maximum_area_slice
 
+from ..figure_file import house_style
+
 HEAT = "inferno"
 
 
@@ -28,19 +30,21 @@ def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) 
     strongest = largest
     if heat is not None and heat.any():
         strongest = int(np.where(inside.any(axis=(1, 2)), heat.max(axis=(1, 2)), 0.0).argmax())
-    figure = Figure(figsize=(9.6, 3.6), facecolor="black", layout="constrained")
-    whole, *close = figure.subplots(1, 3, width_ratios=(1.1, 1, 1))
-    _draw_slice(whole, values[largest], inside[largest], image.GetSpacing(), "largest slice")
-    for axis, k, title in zip(close, (largest, strongest), ("largest slice", "strongest activation"), strict=True):
-        _draw_slice(axis, values[k], inside[k], image.GetSpacing(), title)
-        _zoom_to(axis, mask[:, :, k : k + 1])
+    slices = {"close up": largest, **({} if heat is None else {"strongest activation": strongest})}
+    with house_style():
+        figure = Figure(figsize=(3.2 * (1 + len(slices)), 3.6), facecolor="black", layout="constrained")
+        whole, *close = figure.subplots(1, 1 + len(slices), width_ratios=(1.1, *[1] * len(slices)))
+        _draw_slice(whole, values[largest], inside[largest], image.GetSpacing(), "largest slice")
+        for axis, (title, k) in zip(close, slices.items(), strict=True):
+            _draw_slice(axis, values[k], inside[k], image.GetSpacing(), title)
+            _zoom_to(axis, mask[:, :, k : k + 1])
+            if heat is not None:
+                _draw_heat(axis, heat[k], image.GetSpacing())
         if heat is not None:
-            _draw_heat(axis, heat[k], image.GetSpacing())
-    if heat is not None:
-        bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), ax=close[-1], shrink=0.8, pad=0.02)
-        bar.set_label("class activation (0–1)", color="white")
-        bar.ax.tick_params(colors="white")
-    return figure_bytes(figure, "png", facecolor="black", dpi=120)
+            bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), ax=close[-1], shrink=0.8, pad=0.02)
+            bar.set_label("class activation (0–1)", color="white")
+            bar.ax.tick_params(colors="white")
+        return figure_bytes(figure, "png", facecolor="black", dpi=120)
 
 
 def _draw_heat(axis: Any, heat: np.ndarray, spacing: tuple[float, ...]) -> None:
