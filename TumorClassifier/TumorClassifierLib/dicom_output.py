@@ -120,9 +120,9 @@ def write_dicom(
         when = moment(source.first)
         segment = make_segment(source, inside, outline, when)
         report = make_report(sources, segment, prediction, features, when)
-        objects = [_as_read(segment.dataset), _as_read(report)]
+        objects: list[Dataset] = [segment.dataset, report]
         if profile is not None:
-            objects = deidentify(objects, profile)
+            objects = deidentify([_as_read(made) for made in objects], profile)
     with atomic_folder(Path(folder)) as unfinished:
         for name, dataset in zip(FILES, objects, strict=True):
             dataset.save_as(unfinished / name, enforce_file_format=True)

@@ -2,6 +2,7 @@
 
 import runpy
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -405,13 +406,14 @@ def test_what_is_no_dicom_or_another_patient_s_is_refused(
 def test_the_series_that_the_mask_was_drawn_on_comes_first(tmp_path: Path, series_writer) -> None:
     series_writer(tmp_path / "dicom", STORED)
     sitk.WriteImage(drawn(read_image(tmp_path / "dicom")), str(tmp_path / "mask.nrrd"))
-    case = read_case({"T2": tmp_path / "dicom"}, tmp_path / "mask.nrrd")
-    series = {"T1": tmp_path / "a", "T2": tmp_path / "b"}
-    assert list(drawn_on(case, series)) == ["T1", "T2"]
-    object.__setattr__(case, "transforms", {"T1": sitk.Transform()})
-    assert list(drawn_on(case, series)) == ["T2", "T1"]
+    both = {"T2": tmp_path / "dicom", "T1": tmp_path / "dicom"}
+    case = read_case(both, tmp_path / "mask.nrrd")
+    assert list(drawn_on(case, {"T1": tmp_path, "T2": tmp_path})) == ["T2", "T1"]  # the case's first is its reference
+    assert list(drawn_on(case, {"T1": tmp_path})) == ["T1"]
+    registered = replace(case, transforms={"T2": sitk.Transform()})
+    assert list(drawn_on(registered, both)) == ["T1", "T2"]
     with pytest.raises(InputError, match="registered"):
-        drawn_on(case, {"T1": tmp_path / "a"})
+        drawn_on(registered, {"T2": tmp_path})
 
 
 def test_codes_are_ibsi_s_where_the_definition_is() -> None:
