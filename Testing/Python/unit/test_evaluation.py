@@ -198,6 +198,18 @@ def test_result_table_says_none_where_there_is_nothing_and_resamples_patients() 
         assert width == pytest.approx(single[name]["high"] - single[name]["low"], rel=0.2)
 
 
+def test_a_perfect_figure_still_has_an_open_side() -> None:
+    """Resamples of a perfect prediction are all perfect; the exact bound for the 4 positives is 0.025 ** (1 / 4)."""
+    y = np.repeat([0, 1], [9, 4])
+    for patients in (None, np.arange(13), np.repeat(np.arange(13), 2)):
+        rows = y if patients is None or len(patients) == 13 else np.repeat(y, 2)
+        table = binary_metrics(rows, 0.2 + 0.6 * rows, patients, resamples=30)
+        for name in ("auc", "ap", "f1"):
+            assert (table[name]["value"], table[name]["high"]) == (1, 1)
+            assert table[name]["low"] == pytest.approx(0.025**0.25)
+        assert table["brier"]["low"] == pytest.approx(table["brier"]["high"]) == pytest.approx(0.04)
+
+
 def test_patient_level() -> None:
     patients = np.array(["b", "a", "b", "c"])
     y, p = by_patient([1, 0, 1, 0], [0.2, 0.5, 0.6, 0.1], patients)

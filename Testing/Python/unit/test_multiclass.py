@@ -62,6 +62,14 @@ def test_the_order_of_patients_and_classes_does_not_matter() -> None:
         assert renamed[name].value == pytest.approx(interval.value, abs=1e-12)
 
 
+def test_perfect_macro_figures_have_the_bound_of_the_rarest_class() -> None:
+    y = np.repeat([0, 1, 2], [7, 3, 5])
+    found = macro_metrics(y, 0.7 * np.eye(3)[y] + 0.1, y, resamples=20)
+    for name in ("auc", "ap", "sensitivity", "balanced_accuracy", "f1"):
+        assert (found[name].value, found[name].high) == (pytest.approx(1), 1)
+        assert found[name].low == pytest.approx(0.025 ** (1 / 3))
+
+
 def test_a_class_that_is_never_called_leaves_no_macro_ppv() -> None:
     y, P = predictions(classes=3)
     found = macro_metrics(y, P, np.where(np.argmax(P, axis=1) == 2, 1, np.argmax(P, axis=1)), resamples=20)

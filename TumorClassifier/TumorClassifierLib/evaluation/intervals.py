@@ -126,6 +126,17 @@ def percentile_interval(value: float, resampled: np.ndarray, level: float = 0.95
     return Interval(float(value), float(low), float(high))
 
 
+def with_open_side(interval: Interval, fewest: int, level: float = 0.95) -> Interval:
+    """Where a share is 0 or 1 in every resample, the interval's open side is the exact bound for `fewest` patients.
+
+    Resampling cannot tell how far a perfect figure may be from perfect; other intervals stay as they are.
+    """
+    if interval.low != interval.high or interval.value not in (0.0, 1.0):
+        return interval
+    bound = ((1 - level) / 2) ** (1 / fewest)
+    return Interval(1.0, bound, 1.0) if interval.value == 1.0 else Interval(0.0, 0.0, 1 - bound)
+
+
 def _upper(successes: int, trials: int, limit: float) -> float:
     return 1.0 if successes == trials else float(limit)
 

@@ -7,7 +7,7 @@ from FeatureExtractorLib.errors import InputError
 from ..folds import as_groups
 from .calibration import check_probabilities
 from .discrimination import auc_with_delong_interval, confusion_at
-from .intervals import Interval, Statistic, bootstrap_by_patient, proportion_interval
+from .intervals import Interval, Statistic, bootstrap_by_patient, proportion_interval, with_open_side
 from .resampled import (
     resampled_auc,
     resampled_average_precision,
@@ -34,8 +34,8 @@ def binary_metrics(
 
     y: (n,) 0/1; probability: (n,) of class 1; patients: (n,). Where each patient has one row, the AUC has DeLong's
     interval, the proportions that of `interval` (see PROPORTIONS), the others a bootstrap's; where patients have
-    several rows, all are bootstrapped by patient. An undefined figure (such as the PPV when nobody is called
-    positive) is None throughout.
+    several rows, all are bootstrapped by patient. A bootstrapped 0 or 1 has the exact bound for the smaller class. An
+    undefined figure (such as the PPV when nobody is called positive) is None throughout.
     Raises InputError unless both classes occur and probabilities are within 0 to 1.
     """
     y, p = check_probabilities(y, probability)
@@ -47,15 +47,16 @@ def binary_metrics(
     }
     repeated = patients is not None and len(np.unique(patients)) < len(y)
     intervals = {} if repeated else _closed_intervals(y, p, threshold, level, interval)
+    people = np.arange(len(y)) if patients is None else np.asarray(patients)
+    fewest = min(len(np.unique(people[y == label])) for label in (0, 1))
     results: Metrics = {}
     for name, statistic in statistics.items():
         if not np.isfinite(statistic(y, p, np.ones((1, len(y))))[0]):
             results[name] = {"value": None, "low": None, "high": None}
             continue
         if name not in intervals:
-            intervals[name] = bootstrap_by_patient(
-                statistic, y, p, patients, level=level, resamples=resamples, seed=seed
-            )
+            found = bootstrap_by_patient(statistic, y, p, patients, level=level, resamples=resamples, seed=seed)
+            intervals[name] = found if name == "brier" else with_open_side(found, fewest, level)
         results[name] = {"value": intervals[name].value, "low": intervals[name].low, "high": intervals[name].high}
     return results
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from FeatureExtractorLib.errors import InputError
 
-from .intervals import Interval, bootstrap_rows, percentile_interval, proportion_interval
+from .intervals import Interval, bootstrap_rows, percentile_interval, proportion_interval, with_open_side
 from .resampled import (
     resampled_auc,
     resampled_average_precision,
@@ -35,8 +35,8 @@ def macro_metrics(
 
     y: (n,) class index, one row a patient; P: (n, K) probabilities; called: (n,) class index. auc is the plain mean of
     the one-versus-rest areas, brier that of the K two-class scores. Intervals: `interval` for the accuracy, the others
-    by drawing patients again class by class. None where a class leaves the figure undefined (a class that is never
-    called has no PPV).
+    by drawing patients again class by class; a 0 or 1 in all of them has the exact bound for the rarest class. None
+    where a class leaves the figure undefined (a class that is never called has no PPV).
     Raises InputError unless every class occurs.
     """
     y, P, called = np.asarray(y), np.asarray(P, dtype=np.float64), np.asarray(called)
@@ -46,7 +46,11 @@ def macro_metrics(
     weights = np.concatenate([np.ones((1, len(y))), bootstrap_rows(y, None, resamples, seed)])
     values = {name: _macro(name, y, P, called, weights) for name in MACRO}
     values["balanced_accuracy"] = values["sensitivity"]
+    fewest = int(np.bincount(y).min())
     result = {name: percentile_interval(value[0], value[1:], level) for name, value in values.items()}
+    for name, found in result.items():
+        if found is not None and name != "brier":
+            result[name] = with_open_side(found, fewest, level)
     return {"accuracy": proportion_interval(interval)(int(np.sum(called == y)), len(y), level), **result}
 
 
