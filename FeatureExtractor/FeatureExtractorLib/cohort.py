@@ -87,7 +87,7 @@ def extract_cohort(
     pace = Pace(len(entries))
     try:
         # What writing would refuse after hours of work is refused now.
-        write_table(table_of([], {}), store.folder / "table" / out.name)
+        _write(table_of([], {}), store, out)
         plan = plan_extraction(settings)
         tasks = (_task(entry, plan, store) for entry in entries)
         with closing(_answers(measure, tasks, jobs, dask)) as answers:
@@ -108,7 +108,7 @@ def extract_cohort(
         if len(failures) == len(table.keys):
             store.remove()
             raise InputError(next(iter(failures.values())))
-        write_table(table, store.folder / "table" / out.name)
+        _write(table, store, out)
         _move_into_place(store.folder / "table", out)
         store.remove()
     finally:
@@ -232,6 +232,18 @@ def _check_code(expected: Mapping[str, str]) -> None:
                 f"A worker on {socket.gethostname()} has {name} {own.get(name, 'not at all')} instead of "
                 f"{expected.get(name, 'none')}; install the same packages everywhere and start again."
             )
+
+
+def _write(table: FeatureTable, store: CaseStore, out: Path) -> None:
+    """Write a table beside the finished cases; raises InputError, naming the user's file or its folder."""
+    inner = store.folder / "table" / out.name
+    try:
+        write_table(table, inner)
+    except InputError as error:
+        reason = str(error)
+        for path, meant in ((inner, out), (inner.parent, out.parent), (store.folder, out.parent)):
+            reason = reason.replace(str(path), str(meant))
+        raise type(error)(reason) from error
 
 
 def _move_into_place(folder: Path, out: Path) -> None:

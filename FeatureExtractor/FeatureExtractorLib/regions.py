@@ -117,13 +117,6 @@ def resize(array2d: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return rows @ np.asarray(array2d, np.float64) @ columns.T
 
 
-def rescale_unit(array: np.ndarray) -> np.ndarray:
-    """Values moved and scaled to span 0 to 1 as float64; all zeros where every value is the same."""
-    values = np.asarray(array, np.float64)
-    low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)
-
-
 # Corner points (grey value, intensity) of Matplotlib's "jet" colour map, linear in between.
 _JET = (
     ((0.0, 0.35, 0.66, 0.89, 1.0), (0.0, 0.0, 1.0, 1.0, 0.5)),

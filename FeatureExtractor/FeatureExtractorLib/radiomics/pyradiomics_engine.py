@@ -37,11 +37,17 @@ class PyRadiomicsEngine:
 
     def extract(self, image: sitk.Image, mask: sitk.Image, settings: RadiomicsSettings) -> dict[str, float]:
         """Features as `RadiomicsEngine.extract` describes."""
-        mask = check_inputs(image, mask)
+        if not settings.setting.get("correctMask"):
+            mask = check_inputs(image, mask)
         if settings.needs_native:
             raise InputError(
                 f"PyRadiomics cannot follow the settings {settings.name} in {' and '.join(OWN_SETTINGS)}; "
                 "choose the engine native."
+            )
+        if sitk.GetArrayViewFromImage(mask).min() > 0:
+            raise InputError(
+                "The mask fills its whole volume, which PyRadiomics takes for an empty one; outline the tumour on a "
+                "larger image, or choose the engine native."
             )
         try:
             raw = _extractor(settings).execute(image, mask)

@@ -235,8 +235,9 @@ def test_what_cannot_be_used_is_refused_before_anything_is_measured(
 ) -> None:
     monkeypatch.setattr(cohort, "measure", lambda task: pytest.fail("it was measured"))
     before = set(tmp_path.iterdir())
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
         extract_cohort(four, settings, tmp_path / name, jobs=jobs)
+    assert ".work" not in str(caught.value)
     with pytest.raises(InputError, match="case0 is there 2 times"):
         extract_cohort([four[0], four[0]], settings, tmp_path / "t.csv")
     with pytest.raises(InputError, match="no case to measure"):

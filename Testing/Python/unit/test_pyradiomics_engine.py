@@ -222,6 +222,20 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(engine, voxels, imag
     assert "\n" not in str(caught.value)
 
 
+def test_a_mask_that_fills_the_image_is_refused_for_what_it_is(engine):
+    image, mask = _made(np.s_[:])
+    with pytest.raises(InputError, match="fills its whole volume"):
+        engine.extract(image, sitk.GetImageFromArray(mask), load_settings("original"))
+
+
+def test_a_mask_on_another_grid_is_corrected_where_the_settings_say_so(engine):
+    image, inside = _made(BOX)
+    mask = sitk.GetImageFromArray(inside)
+    settings = {"featureClass": {"firstorder": ["Mean"]}, "setting": {"correctMask": True}}
+    expected = engine.extract(image, mask, parse_settings("plain", {**settings, "setting": {}}))
+    assert engine.extract(image, mask[1:7, 1:8, 0:7], parse_settings("corrected", settings)) == expected
+
+
 def test_masks_and_images_with_nan_are_refused(engine, tmp_path):
     image, mask = _made(BOX, mask_type=np.float32)
     mask[0, 0, 0] = np.nan

@@ -133,11 +133,6 @@ def test_resize_keeps_flips_and_range(values, rows, columns):
     np.testing.assert_allclose(regions.resize(values, values.shape), values, atol=1e-12)
 
 
-def test_rescale_unit_spans_zero_to_one_and_flattens_constants():
-    assert regions.rescale_unit(np.array([[2, 4], [3, 6]])).tolist() == [[0.0, 0.5], [0.25, 1.0]]
-    assert regions.rescale_unit(np.full((2, 2), 7)).tolist() == [[0.0, 0.0], [0.0, 0.0]]
-
-
 def test_jet_equals_matplotlib():
     colormaps = pytest.importorskip("matplotlib").colormaps
     steps = np.linspace(0, 1, 256)[np.newaxis]
