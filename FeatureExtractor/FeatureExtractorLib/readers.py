@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from .agreement import Agreement, check_form, intraclass_correlation
+from .alignment import Alignment
 from .errors import InputError
 from .extraction import ExtractionSettings, extract_features
 from .files import atomic_path
@@ -78,13 +79,22 @@ def compare_readers(
     return compare_tables(first, second, form)
 
 
-def compare_masks(entries: Sequence[CaseEntry]) -> tuple[dict[Key, MaskAgreement], dict[str, str]]:
-    """Overlap and distances of both readers' masks by case and segment, and the reasons why others have none."""
+def compare_masks(
+    entries: Sequence[CaseEntry], alignment: Alignment | None = None
+) -> tuple[dict[Key, MaskAgreement], dict[str, str]]:
+    """Overlap and distances of both readers' masks by case and segment, and the reasons why others have none.
+
+    alignment: what the images need to come onto one grid. Masks lie on the reference's, so that nothing is registered.
+    """
     found, failed = {}, {}
     for entry in twice_outlined(entries):
         try:
+            on_one_grid: Alignment | None = None
+            if alignment is not None and alignment.wanted:
+                on_one_grid = Alignment(reference=alignment.reference or next(iter(entry.images)))
             for one in entry.each_segment():
-                masks = (one.read().required_mask(), one.read_second_reader().required_mask())
+                cases = (one.read(alignment=on_one_grid), one.read_second_reader(alignment=on_one_grid))
+                masks = (cases[0].required_mask(), cases[1].required_mask())
                 found[one.case_id, one.segment] = mask_agreement(*masks, one.case_id)
         except InputError as error:
             failed[entry.case_id] = str(error)

@@ -25,6 +25,12 @@ N4Option = Annotated[str, typer.Option("--n4", help="Bias field correction: none
 IntensityOption = Annotated[
     str, typer.Option("--intensity", help="Intensity normalisation: none, percentiles, z-score or peak.")
 ]
+RegisterOption = Annotated[
+    str, typer.Option("--register", help="Lay modalities over the reference: none, rigid or affine.")
+]
+ReferenceOption = Annotated[
+    str, typer.Option("--reference", metavar="MODALITY", help="Reslice to this one's grid; default: the first's.")
+]
 
 
 def extract(
@@ -39,12 +45,8 @@ def extract(
     engine: EngineOption = "auto",
     n4: N4Option = "none",
     intensity: IntensityOption = "none",
-    register: Annotated[
-        str, typer.Option("--register", help="Lay modalities over the reference: none, rigid or affine.")
-    ] = "none",
-    reference: Annotated[
-        str, typer.Option("--reference", metavar="MODALITY", help="Reslice to this one's grid; default: the first's.")
-    ] = "",
+    register: RegisterOption = "none",
+    reference: ReferenceOption = "",
     deep: Annotated[str, typer.Option("--deep", help=f"Also pooled features of a CNN: {', '.join(BACKBONES)}.")] = "",
     weights: Annotated[str, typer.Option("--weights", help="imagenet, file:PATH[#sha256] or seed:N.")] = "imagenet",
     view: Annotated[str, typer.Option("--view", help=f"What the CNN sees: {', '.join(VIEWS)}.")] = VIEWS[0],
@@ -130,6 +132,8 @@ def agree(
     engine: EngineOption = "auto",
     n4: N4Option = "none",
     intensity: IntensityOption = "none",
+    register: RegisterOption = "none",
+    reference: ReferenceOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Compare two readers: the ICC of every feature with its 95 % interval, and overlap and distance of their masks.
@@ -140,6 +144,7 @@ def agree(
 
     Example: tumorclassifier agree --first reader1.csv --second reader2.csv --threshold 0.8 --out agreement.csv
     """
+    from FeatureExtractorLib.alignment import Alignment
     from FeatureExtractorLib.extraction import ExtractionSettings
     from FeatureExtractorLib.manifest import read_manifest
     from FeatureExtractorLib.readers import (
@@ -157,10 +162,11 @@ def agree(
     if out.suffix != ".csv":
         raise InputError(f"{out} is no table's name; end it in .csv.")
     entries = read_manifest(manifest).entries if manifest is not None else ()
+    alignment = Alignment(register, reference)
     if first is not None and second is not None:
         found = compare_tables(read_table(first), read_table(second), form)
     else:
-        settings = ExtractionSettings(preset=preset, engine=engine, n4=n4, intensity=intensity)
+        settings = ExtractionSettings(preset=preset, engine=engine, n4=n4, intensity=intensity, alignment=alignment)
         with progress_bar() as progress:
             found = compare_readers(entries, settings, form, progress)
     stable, failures = out.with_name(f"{out.stem}-stable.json"), dict(found.left_out)
@@ -168,7 +174,7 @@ def agree(
     write_agreement(found, threshold, out)
     write_stable_features(found, threshold, stable)
     if manifest is not None:
-        masks, mask_failures = compare_masks(entries)
+        masks, mask_failures = compare_masks(entries, alignment)
         files.append(out.with_name(f"{out.stem}-masks.csv"))
         write_mask_agreement(masks, files[-1])
         failures = mask_failures | failures

@@ -102,6 +102,24 @@ def test_each_segment_is_compared_by_itself(twice: Path, run_cli: Run, tmp_path:
     assert [row["segment"] for row in masks] == ["1", "2"] * 8
 
 
+def test_modalities_on_other_grids_are_laid_over_the_reference(twice: Path, run_cli: Run, tmp_path: Path) -> None:
+    rows = list(csv.DictReader(twice.open()))
+    modality = next(name for name in rows[0] if name.startswith("image_"))
+    for row in rows:
+        image = sitk.ReadImage(str(twice.parent / row[modality]))
+        row["image_OTHER"] = row[modality].replace(".", "-other.", 1)
+        sitk.WriteImage(sitk.Expand(image, [2, 2, 1]), str(twice.parent / row["image_OTHER"]))
+    _write(twice, rows)
+    arguments = ["agree", "--manifest", twice, "--json", "--out", tmp_path / "agreement.csv"]
+    code, _, err = run_cli(*arguments)
+    assert code == 1 and "0 measured cases" in err
+    code, out, err = run_cli(*arguments, "--reference", modality.removeprefix("image_"))
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["cases"] == 8 and summary["features"] == 214 and summary["left_out"] == {}
+    assert len(list(csv.DictReader((tmp_path / "agreement-masks.csv").open()))) == 8
+
+
 def test_wrong_use_is_refused(run_cli: Run, twice: Path, make_cohort, tmp_path: Path) -> None:
     assert run_cli("agree", "--out", tmp_path / "a.csv")[0] == 2
     assert run_cli("agree", "--first", tmp_path / "a.csv", "--out", tmp_path / "a.csv")[0] == 2
