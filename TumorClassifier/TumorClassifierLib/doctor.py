@@ -59,6 +59,7 @@ def examine() -> list[Finding]:
         *weights_findings(),
         models_finding(),
         signatures_finding(),
+        pdf_finding(),
         slicer_finding(),
         drawing_finding(),
         compiler_finding(),
@@ -166,6 +167,14 @@ def signatures_finding() -> Finding:
     if version is not None:
         return Finding("signatures", "ok", f"cryptography {version}")
     return Finding("signatures", "limited", "cannot be checked", 'pip install "cryptography>=42"')
+
+
+def pdf_finding() -> Finding:
+    """Whether reports can be written as PDF; as HTML they always can."""
+    version = package_version("reportlab")
+    if version is not None:
+        return Finding("PDF reports", "ok", f"reportlab {version}")
+    return Finding("PDF reports", "limited", "reports are written as HTML only", 'pip install "reportlab>=4"')
 
 
 def slicer_finding() -> Finding:

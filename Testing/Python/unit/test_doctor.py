@@ -79,3 +79,10 @@ def test_the_text_has_every_finding_and_remedy(monkeypatch: pytest.MonkeyPatch) 
     text = doctor.as_text(findings)
     assert all(finding.name in text and finding.remedy in text for finding in findings)
     assert json.loads(json.dumps([vars(finding) for finding in findings]))[0]["name"] == "Python"
+
+
+def test_reports_are_html_only_without_reportlab(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.pdf_finding().state == "ok"
+    monkeypatch.setattr(doctor, "package_version", lambda name: None)
+    finding = doctor.pdf_finding()
+    assert finding.state == "limited" and "reportlab" in finding.remedy

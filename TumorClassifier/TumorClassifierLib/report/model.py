@@ -9,7 +9,7 @@ from ..nomogram_figure import draw_nomogram
 from .content import Block, Figure, Heading, Table, Text
 from .evidence import Evidence
 from .flow_figure import MOST_LANES, draw_flow
-from .numbers import fixed, listed, p_value, ratio, significant
+from .numbers import capital, counted, fixed, listed, p_value, ratio, significant
 
 STEPS = {
     "measured": "measured",
@@ -29,7 +29,7 @@ def model_section(e: Evidence) -> list[Block]:
     for name in _named_classes(e):
         several = len(e.classes) > 2
         if several:
-            blocks.append(Heading(f"{name} against the rest", 3))
+            blocks.append(Heading(capital(f"{name} against the rest"), 3))
         for signature in e.signatures:
             if signature["class"] == name:
                 blocks += _signature(signature)
@@ -94,7 +94,8 @@ def _signature(signature: Mapping[str, Any]) -> list[Block]:
         Table(
             ("Feature", "Coefficient", "Mean", "Standard deviation"),
             rows,
-            caption=f"{name} of {label}: {len(rows)} features, intercept {significant(signature['intercept'], 5)}",
+            caption=f"{name} of {label}: {counted(len(rows), 'feature')}, intercept "
+            f"{significant(signature['intercept'], 5)}",
             note="z(feature) = (value − mean) / standard deviation, both of the training cases. The model file has "
             "every digit.",
             numeric=(1, 2, 3),

@@ -214,7 +214,7 @@ def _figures(figures: Figures) -> "list[Flowable]":
         cells = [_figure(figure, half) for figure in figures.figures[i : i + 2]]
         grid = Grid([[*cells, *[""] * (2 - len(cells))]], colWidths=[half + 16, half])
         grid.setStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *_no_padding()])
-        found.append(grid)
+        found += [grid, _space(6)]
     return found
 
 
