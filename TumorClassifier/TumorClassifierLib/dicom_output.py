@@ -154,11 +154,11 @@ def _carried_over(source: Source) -> Iterator[None]:
             yield
     except (TumorClassifierError, MemoryError, ImportError):
         raise
-    except Exception as error:  # whatever they find wrong with a header
+    except Exception as error:  # noqa: BLE001 - whatever they find wrong with a header
         raise InputError(
             f"The headers of {source.path} cannot be carried over into new DICOM objects ({type(error).__name__}); "
             "export the series again, or leave --dicom out."
-        ) from error
+        ) from None
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -332,6 +332,22 @@ def test_values_against_the_standard_are_left_out_or_refused(tmp_path: Path, ser
     assert not [word for word in identifiers if word in str(caught.value).lower()]
 
 
+def test_what_highdicom_refuses_is_a_sentence_without_header_values(
+    tmp_path: Path, series_writer, identifiers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series_writer(tmp_path / "dicom", STORED)
+    mask = drawn(read_image(tmp_path / "dicom"))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("Mustermann^Erika is no value for this attribute")
+
+    monkeypatch.setattr(highdicom.seg, "Segmentation", refuse)
+    with pytest.raises(InputError, match=r"cannot be carried over .*\(ValueError\)") as caught:
+        write_dicom({"T2": tmp_path / "dicom"}, mask, PREDICTION, FEATURES, tmp_path / "none")
+    assert not [word for word in identifiers if word in str(caught.value).lower()]
+    assert caught.value.__cause__ is None and not (tmp_path / "none").exists()
+
+
 def test_a_mask_on_another_grid_is_laid_on_the_slices_or_refused(tmp_path: Path, series_writer) -> None:
     """Twice as fine: every voxel of the series takes the fine mask's value at its centre."""
     series_writer(tmp_path / "dicom", STORED, orientation=ORIENTATIONS["oblique"])
