@@ -13,6 +13,7 @@ from TumorClassifierLib.nomogram import Nomogram
 
 Run = Callable[..., tuple[int, str, str]]
 CLASSES = ["high", "low", "very high"]
+BLOCKS = {"Rad": "radiomics", "DTL": "deep"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,16 @@ def three(make_cohort, settings_file: Path, run_cli: Run, tmp_path_factory: pyte
     settings.write_text(settings_file.read_text().replace("positive: high\n", ""))
     path = folder / "three.tcmodel"
     code, _, err = run_cli(
-        "train", "dtlr-nomogram", "--manifest", manifest, "--out", path, "--settings", settings, "--cache", folder / "c"
+        "train",
+        "dtlr-nomogram",
+        "--manifest",
+        manifest,
+        "--out",
+        path,
+        "--settings",
+        settings,
+        "--cache",
+        folder / "c",
     )
     assert code == 0, err
     return path
@@ -84,3 +94,21 @@ def test_the_positive_class_is_a_setting_of_two_classes_only(
     arguments = ["--manifest", make_cohort(6, classes=3), "--settings", settings_file, "--out", tmp_path / "x.tcmodel"]
     code, _, err = run_cli("train", "dtlr-nomogram", *arguments)
     assert code == 1 and "positive is for two classes, but the manifest has 3" in err
+
+
+def test_contributions_add_up_to_the_logit_of_the_called_class(classified: Path, three: Path) -> None:
+    prediction = json.loads((classified / "prediction.json").read_text())
+    (model,) = [
+        one
+        for one in read_bundle(three).documents["model"]["models"]
+        if one["nomogram"]["name"] == prediction["predicted"]
+    ]
+    regression = model["nomogram"]["regression"]
+    weights = dict(zip(regression["names"], regression["coefficients"], strict=True))
+    averages = dict(zip(regression["names"][1:], model["nomogram"]["averages"], strict=False))
+    base = weights["intercept"] + sum(weights[name] * mean for name, mean in averages.items())
+    base += sum(weights[f"{name}-score"] * model[block]["intercept"] for name, block in BLOCKS.items())
+    p = prediction["by_class"][prediction["predicted"]]["probability"]
+    total = sum(item["contribution"] for item in prediction["contributions"])
+    assert base + total == pytest.approx(np.log(p / (1 - p)), rel=1e-9)
+    assert {item["block"] for item in prediction["contributions"]} <= {"Rad-score", "DTL-score", "clinical"}

@@ -23,22 +23,28 @@ from ..clinical import (
 )
 from ..estimator import is_constant
 from ..evaluation.thresholds import choose_threshold
+from ..explain.contributions import Explanation, linear_contributions
 from ..folds import Split
 from ..nomogram import Nomogram
 from ..regression import LogisticModel, fit_logistic
+from ..signature import SignatureScore
 
 Row = Mapping[str, ClinicalValue]
 
 
 @dataclass(frozen=True)
 class ClassNomogram:
-    """name: the class. variables: the clinical ones that stayed. scores: names of the image scores beside them."""
+    """name: the class. variables: the clinical ones that stayed. scores: names of the image scores beside them.
+
+    averages: mean of each clinical column over the training cases, which contributions are measured from.
+    """
 
     name: str
     variables: tuple[ClinicalVariable, ...]
     scores: tuple[str, ...]
     regression: LogisticModel
     nomogram: Nomogram
+    averages: tuple[float, ...] = ()
     selection: ClinicalSelection | None = None
 
     def design(self, rows: Sequence[Row], scores: np.ndarray) -> np.ndarray:
@@ -57,6 +63,23 @@ class ClassNomogram:
             found[variable.name] = variable.missing if value is None or is_missing(value) else value
         return found | dict(zip(self.scores, scores.tolist(), strict=True))
 
+    def contributions(
+        self, row: Row, signatures: Mapping[str, SignatureScore], features: Mapping[str, Mapping[str, float]]
+    ) -> Explanation:
+        """What each feature and clinical variable adds to this patient's logit, compared with the training mean.
+
+        signatures, features: of this patient, by the names of the scores.
+        """
+        values, columns = encode_clinical([row], self.variables)
+        return linear_contributions(
+            self.regression,
+            signatures,
+            features,
+            dict(zip(columns, values[0].tolist(), strict=True)),
+            dict(zip(columns, self.averages, strict=True)),
+            {column: variable.name for variable in self.variables for column in variable.columns},
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; the tables of the selection are left out, for the description keeps them."""
         return {
@@ -65,6 +88,7 @@ class ClassNomogram:
             "scores": list(self.scores),
             "regression": self.regression.to_json(),
             "nomogram": self.nomogram.to_json(),
+            "averages": list(self.averages),
         }
 
     @classmethod
@@ -76,6 +100,7 @@ class ClassNomogram:
             scores=tuple(map(str, document["scores"])),
             regression=LogisticModel.from_json(document["regression"]),
             nomogram=Nomogram.from_json(document["nomogram"]),
+            averages=tuple(map(float, document["averages"])),
         )
 
     def description(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -120,6 +145,7 @@ def fit_class_nomogram(
         scores=tuple(score_names),
         regression=regression,
         nomogram=Nomogram.from_regression(regression, variables, design, f"Probability of {name}"),
+        averages=tuple(clinical.mean(axis=0).tolist()),
         selection=chosen,
     )
     return fitted, held_out, (*(chosen.warnings if chosen else ()), *regression.warnings)

@@ -32,7 +32,7 @@ from FeatureExtractorLib.progress import Progress, silent
 from FeatureExtractorLib.radiomics.engine import get_engine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settings, parse_settings
 
-from ..blocks import agreed_features, deep_features, labels_of, listed_features, matrix, usable_features
+from ..blocks import agreed_features, deep_columns, deep_features, labels_of, listed_features, matrix, usable_features
 from ..bundle import Bundle
 from ..clinical import encode_clinical
 from ..explain.cam import cam_volume
@@ -208,7 +208,8 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         scores = both_scores(_scores(fitted), [measured], pooled)[:, 0]
         scored = Scored(fitted.nomograms, tuple(scores))
         sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
-    predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
+        predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
+        explained = _contributions(fitted, case, features, pooled[0], predicted)
     with watch.stage("class activation"):
         cam = cam_volume(
             fitted.network,
@@ -228,7 +229,7 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         fitted.trust,
         sub_models,
         MAIN,
-        [],
+        explained,
         [
             *({"code": "preparation", "text": text} for text in image.warnings),
             *fitted.trust.warnings(features),
@@ -237,6 +238,20 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
     )
     nomograms = {one.name: one.nomogram.to_json() for one in fitted.nomograms}
     return ClassificationResult(prediction, cam, nomograms, scored.values(case), features)
+
+
+def _contributions(
+    fitted: Fitted, case: Case, features: Mapping[str, float], pooled: np.ndarray, predicted: str
+) -> list[dict[str, Any]]:
+    """Of the model that the prediction is about: the called class's, or with two classes the positive one's."""
+    model = next((one for one in fitted.models if one.nomogram.name == predicted), fitted.models[0])
+    deep = model.deep.features
+    values = {
+        SCORES[0]: {name: features[name] for name in model.radiomics.features},
+        SCORES[1]: dict(zip(deep, pooled[deep_columns(deep)].tolist(), strict=True)),
+    }
+    signatures = dict(zip(SCORES, (model.radiomics, model.deep), strict=True))
+    return model.nomogram.contributions(case.clinical, signatures, values).to_json()
 
 
 def _scores(fitted: Fitted) -> Scores:
