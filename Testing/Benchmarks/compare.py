@@ -118,14 +118,22 @@ def comparisons() -> Iterator[Comparison]:
 
 def bias_field() -> Iterator[Comparison]:
     """The fast N4 against ITK's, with the defaults of Slicer's module."""
-    images = {"head phantom": head_phantom()[0]}
-    for name, file in (("brain1", "pyradiomics_cases/brain1_image.nrrd"), ("chris_t1", "brain_t1/chris_t1.nii.gz")):
-        if (DATA / file).is_file():
-            images[name] = sitk.ReadImage(str(DATA / file))
-    for name, image in images.items():
-        head = sitk.OtsuThreshold(image, 0, 1)
+    for name, image, head in heads():
         ours, theirs = (partial(correct_bias_field, image, head, method=method) for method in ("fast", "itk"))
         yield Comparison("N4 in a given mask", described(name, image), "ITK", ours, theirs, field_difference)
+
+
+def heads() -> Iterator[tuple[str, sitk.Image, sitk.Image]]:
+    """Images of heads, and what of them is not air."""
+    files = {name: f"pyradiomics_cases/{name}_image.nrrd" for name in ("brain1", "brain2")}
+    files |= {name: f"brain_t1/{name}.nii.gz" for name in ("chris_t1", "MR_Gd")}
+    images = {name: sitk.ReadImage(str(DATA / file)) for name, file in files.items() if (DATA / file).is_file()}
+    for name, image in {"head phantom": head_phantom()[0], **images}.items():
+        yield name, image, sitk.OtsuThreshold(image, 0, 1)
+    for folder in sorted((DATA / "brats_2013").glob("*_1")):
+        image = sitk.ReadImage(str(folder / "T1c_subtrMeanDivStd.nii.gz"), sitk.sitkFloat32)
+        head = sitk.ReadImage(str(folder / "brainmask.nii.gz")) > 0
+        yield folder.name, rescale_percentiles(image, mask=head), head
 
 
 def radiomics() -> Iterator[Comparison]:
