@@ -57,4 +57,4 @@ def test_intervals_and_ratios() -> None:
     assert numbers.with_interval({"value": 0.1, "low": -0.2, "high": 0.3}) == f"0.100 ({MINUS}0.200 to 0.300)"
     assert numbers.ratio(1234567.0, 0.5, None) == f"1.23 × 10⁶ (0.500 to {DASH})"
     assert numbers.significant(-0.0000123) == f"{MINUS}1.23 × 10⁻⁵"
-    assert [numbers.value_text(v) for v in (61.0, 0.40523, "male", None)] == ["61", "0.4052", "male", DASH]
+    assert [numbers.value_text(v) for v in (61.0, 0.40523, 5.5, "male", None)] == ["61", "0.4052", "5.5", "male", DASH]

@@ -145,6 +145,17 @@ def test_contributions_are_signed_bars_largest_first(made_model, read_page, pict
     assert widths[0] == "left: 50.00%; width: 50.00%" and widths[1] == "left: 2.50%; width: 47.50%"
 
 
+def test_a_category_is_told_as_it_was_given(made_model, read_page, picture: bytes) -> None:
+    bundle = made_model()
+    scores = {"sex": "male", "Rad-score": 0.5}
+    coded = [{"block": "clinical", "feature": "sex", "value": 1.0, "contribution": 0.001}]
+    points = {"sex": 10.0, "total": 10.0}
+    result = result_of(bundle, contributions=coded, scores=scores, nomogram_points=points)
+    page = read_page(patient_report(result, bundle.manifest, picture))
+    assert "clinical: sex = male" in page.text and "sex = 1" not in page.text
+    assert "0.00" in page.text and "+0.00" not in page.text
+
+
 def test_without_map_nomogram_and_contributions(made_model, read_page, pdf_text) -> None:
     bundle = made_model()
     whole = result_of(bundle, cam=False, contributions=[], warnings=[])

@@ -30,12 +30,13 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 
 def value_text(value: float | str | None) -> str:
-    """A measured or clinical value: whole numbers as they are, others with four digits, texts unchanged."""
+    """A measured or clinical value: whole numbers as they are, others with up to four digits, texts unchanged."""
     if isinstance(value, str):
         return value
     if value is not None and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return fixed(value, 0)
-    return significant(value, 4)
+    text = significant(value, 4)
+    return text.rstrip("0") if "." in text and "×" not in text else text
 
 
 def p_value(p: float | None) -> str:

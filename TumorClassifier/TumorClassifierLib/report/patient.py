@@ -117,7 +117,7 @@ def _contributions(prediction: Mapping[str, Any]) -> list[Block]:
     shown, rest = found[:MOST_CONTRIBUTIONS], found[MOST_CONTRIBUTIONS:]
     together = sum(item["contribution"] for item in rest)
     widest = max([abs(together), *(abs(item["contribution"]) for item in shown)]) or 1.0
-    bars = [_contribution(item, widest) for item in shown]
+    bars = [_contribution(item, prediction["scores"], widest) for item in shown]
     if rest:
         bars.append(Bar(f"{counted(len(rest), 'other')} together", together / widest, _signed(together)))
     caption = (
@@ -127,16 +127,17 @@ def _contributions(prediction: Mapping[str, Any]) -> list[Block]:
     return [Heading("What moved the probability"), Bars(tuple(bars), caption, signed=True)]
 
 
-def _contribution(item: Mapping[str, Any], widest: float) -> Bar:
-    value = item.get("value")
+def _contribution(item: Mapping[str, Any], own: Mapping[str, Any], widest: float) -> Bar:
+    """own: the patient's values as they were given, for a category is coded as a number in its contribution."""
+    value = own.get(item["feature"], item.get("value"))
     shown = "" if value is None else f" = {value_text(value)}"
-    return Bar(
-        f"{item['block']}: {item['feature']}{shown}", item["contribution"] / widest, _signed(item["contribution"])
-    )
+    text = _signed(item["contribution"])
+    return Bar(f"{item['block']}: {item['feature']}{shown}", item["contribution"] / widest, text)
 
 
 def _signed(value: float) -> str:
-    return f"+{fixed(value, 2)}" if value > 0 else fixed(value, 2)
+    text = fixed(value, 2)
+    return f"+{text}" if value > 0 and float(text) else text
 
 
 def _scores(prediction: Mapping[str, Any]) -> list[Block]:

@@ -149,14 +149,14 @@ def _text(text: Text) -> "list[Flowable]":
 def _bars(bars: Bars) -> "list[Flowable]":
     from reportlab.platypus import Table as Grid
 
-    widths = [0.34 * WIDTH, 0.5 * WIDTH, 0.16 * WIDTH]
+    widths = [share * WIDTH for share in ((0.5, 0.4, 0.1) if bars.signed else (0.34, 0.54, 0.12))]
     rows = [
         [_paragraph(one.name, "cell"), bar(one.length, bars.signed, widths[1] - 10), _paragraph(one.text, "number")]
         for one in bars.bars
     ]
     grid = Grid(rows, colWidths=widths)
     grid.setStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE"), *_no_padding(), ("BOTTOMPADDING", (0, 0), (-1, -1), 3)])
-    return [_together([grid, *_optional(bars.caption, "note")])]
+    return [_together([grid, *_optional(bars.caption, "note")]), _space(4)]
 
 
 def _table(table: Table) -> "list[Flowable]":

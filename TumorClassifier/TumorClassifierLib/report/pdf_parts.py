@@ -129,10 +129,10 @@ def bar(length: float, signed: bool, width: float) -> "Flowable":
 
     high = 8.0
     drawing = Drawing(width, high)
-    drawing.add(Rect(0, 0, width, high, fillColor=HexColor("#e7ecf2"), strokeWidth=0))
+    drawing.add(Rect(0, 0, width, high, fillColor=HexColor("#e7ecf2"), strokeColor=None))
     start, span = (width / 2, width / 2) if signed else (0.0, width)
     colour = HexColor(GREY if length < 0 else ACCENT)
-    drawing.add(Rect(start + min(length, 0.0) * span, 0, abs(length) * span, high, fillColor=colour, strokeWidth=0))
+    drawing.add(Rect(start + min(length, 0.0) * span, 0, abs(length) * span, high, fillColor=colour, strokeColor=None))
     if signed:
         drawing.add(Line(start, 0, start, high, strokeColor=HexColor(INK), strokeWidth=0.6))
     return drawing
