@@ -115,6 +115,7 @@ def test_a_case_is_classified_and_a_deep_signature_is_shown_on_the_image(
     prediction = json.loads(out)
     assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-12)
     assert "Signature" in prediction["scores"] and {"nomogram", "signature"} <= set(prediction["model_probabilities"])
+    assert set(signature_features(model)) <= {item["feature"] for item in prediction["contributions"]}
     deep = any(".resnet18_" in feature for feature in signature_features(model))
     cam = tmp_path / "out" / "cam.nrrd"
     assert cam.is_file() == deep
