@@ -76,7 +76,7 @@ def test_testing_is_claimed_where_there_was_some_only(made_model) -> None:
     assert (method[26].verdict, method[27].verdict) == ("yes", "authors") and "60 held-back" in method[26].note
     reporting, method = of(inside, (external(inside),))
     assert (method[26].verdict, method[27].verdict) == ("no", "authors")
-    assert "120 patients of another manifest" in method[27].note and "(north)" in reporting[38].note
+    assert "120 patients (external cohort (north)) were judged" in method[27].note and "(north)" in reporting[38].note
 
 
 def test_the_score_is_the_share_of_what_applies(made_model) -> None:

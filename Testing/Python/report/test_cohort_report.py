@@ -73,6 +73,7 @@ def test_metrics_are_those_of_the_document(made_model, page) -> None:
         assert row[1:] == [shown(metrics[model][name]) for model in rows[0][1:]]
 
 
+@pytest.mark.slow
 def test_each_class_has_its_figures_where_there_are_three(made_model, read_page) -> None:
     bundle = made_model(THREE)
     page = read_page(as_html(cohort_report(bundle)))
@@ -175,6 +176,7 @@ def test_nothing_is_fetched_and_nothing_runs(made_model, read_page) -> None:
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text(made_model, read_page, pdf_text) -> None:
     bundle = changed(
         made_model(HOSTILE, age="<img src=x onerror=alert(1)>"),
@@ -189,6 +191,7 @@ def test_hostile_names_are_text(made_model, read_page, pdf_text) -> None:
         assert "".join(name.split()) in pdf_text(as_pdf(report))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("names", "clinical"), [(("low", "high"), True), (("low", "high"), False), (THREE, True)])
 def test_the_pdf_has_every_number_of_the_html(made_model, read_page, pdf_text, names, clinical) -> None:
     report = cohort_report(made_model(names, clinical=clinical))

@@ -23,7 +23,7 @@ from .answers import (
 from .checklist import Answer, Item, authors, filled, yes
 from .content import Checklist
 from .evidence import Evidence
-from .numbers import counted
+from .numbers import counted, listed
 
 QUALITY = ((0.8, "excellent"), (0.6, "good"), (0.4, "moderate"), (0.2, "low"), (0.0, "very low"))
 UNKNOWN = authors("Not known to the software.")
@@ -105,14 +105,10 @@ def _internal(e: Evidence) -> Answer:
 
 
 def _external(e: Evidence) -> Answer:
-    patients = sum(int(part["patients"]) for part in (*e.outer, *e.test))
-    if not patients:
+    judged = [f"{counted(int(part['patients']), 'patient')} ({part['name']})" for part in (*e.test, *e.outer)]
+    if not judged:
         return "no", "No other cohort was judged."
-    which = "another manifest" if e.outer else "the held-back part"
-    return (
-        "authors",
-        f"{counted(patients, 'patient')} of {which} were judged: yes if they come from another institution.",
-    )
+    return "authors", f"{listed(judged)} were judged: yes if they come from another institution."
 
 
 ITEMS = (
