@@ -13,6 +13,7 @@ from FeatureExtractorLib.progress import Progress, silent
 from .blocks import labels_of
 from .clinical import clinical_variables
 from .evaluation.discrimination import auc
+from .evaluation.metrics import by_patient
 from .folds import grouped_folds
 from .measures import CaseMeasures
 
@@ -22,8 +23,9 @@ class OutOfFold:
     """Predictions of n cases.
 
     probabilities: by sub-model (n, K), means over the repeats. thresholds: (n,) of the main model's probability, None
-    for three or more classes. sets: per case the class indices of its patient's prediction set. by_repeat: by
-    sub-model the AUC (over patients; of several classes the macro average) of every repeat, where there are several.
+    for three or more classes. sets: per case the class indices of its patient's prediction set, in the first repeat.
+    by_repeat: by sub-model the AUC (over patients; of several classes the macro average) of every repeat, where there
+    are several.
     """
 
     probabilities: Mapping[str, np.ndarray]
@@ -64,7 +66,7 @@ def out_of_fold(
         thresholds=None if len(classes) > 2 else np.stack([one.cuts for one in repeats]).mean(axis=0),
         sets=repeats[0].sets,
         by_repeat={
-            model: [_auc(*patient_means(y, one, patients)) for one in P]
+            model: [_auc(*by_patient(y, one, patients)) for one in P]
             for model, P in stacked.items()
             if settings.repeats > 1
         },
@@ -133,12 +135,6 @@ def predictions_of(
         by_repeat={},
     )
     return judged, predictions, failures
-
-
-def patient_means(y: np.ndarray, P: np.ndarray, patients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(patients,) class and (patients, K) mean probabilities of each patient, in the order of the patients' names."""
-    names, first, groups = np.unique(patients, return_index=True, return_inverse=True)
-    return y[first], np.stack([P[groups == i].mean(axis=0) for i in range(len(names))])
 
 
 def _sets_of_patients(fitted: Any, P: np.ndarray, patients: np.ndarray) -> list[tuple[int, ...]]:

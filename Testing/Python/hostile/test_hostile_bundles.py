@@ -1,5 +1,6 @@
 """Files made to do harm are refused in one sentence, before anything is written, run or believed."""
 
+import io
 import json
 import os
 import pickle
@@ -362,7 +363,7 @@ def test_the_watch_sees_what_is_written_and_run(tmp_path: Path, run_cli: Run, wa
     path.write_bytes(GOOD)
     watch.on = True
     code, _, err = run_cli("models", "install", path)
-    pickle.loads(pickle.dumps(Harm()))  # noqa: S301
+    pickle.Unpickler(io.BytesIO(pickle.dumps(Harm()))).load()  # noqa: S301
     watch.on = False
     assert code == 0, err
     seen = {event.split()[0] for event in watch.events}
