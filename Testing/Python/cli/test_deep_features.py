@@ -51,6 +51,7 @@ def test_a_recipes_network_sees_the_colours_that_were_chosen(make_cohort, colour
     settings = MeasureSettings(
         ("T1C",), Preparation(n4="none"), load_settings("original"), SliceSettings(size=32, colour=colour)
     )
-    images = crops_of(measure_cohort(read_manifest(make_cohort(2)).entries, settings, get_engine("native")).cases, "T1C")
+    cohort = measure_cohort(read_manifest(make_cohort(2)).entries, settings, get_engine("native"))
+    images = crops_of(cohort.cases, "T1C")
     assert images.shape == (2, 3, 32, 32)
     assert np.array_equal(images[:, 0], images[:, 2]) == same
