@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -21,10 +21,13 @@ from FeatureExtractorLib.files import atomic_path, sha256_of_bytes
 from FeatureExtractorLib.fingerprint import sha256_of_input
 from FeatureExtractorLib.manifest import CaseEntry
 from FeatureExtractorLib.preparation import Preparation, PreparedImage, prepare
+from FeatureExtractorLib.preprocessing.n4 import correct_bias_field
 from FeatureExtractorLib.progress import Progress, silent
 from FeatureExtractorLib.provenance import versions
 from FeatureExtractorLib.radiomics.engine import RadiomicsEngine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings
+
+from .whole_volume import VolumeInput, VolumeSettings, volume_input
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,17 +40,26 @@ class MeasureSettings:
     """What is measured and how.
 
     modalities: the images used. radiomics: None measures none. backbones: frozen networks (name, weights) whose
-    pooled features are measured; without any, the crop itself is kept for a network that the recipe trains.
-    slice_spacing: mm (x, y, z) of PNG and JPEG slices. alignment: how a case's modalities come onto one grid.
+    pooled features are measured; without any, the crop itself is kept for a network that the recipe trains. crop:
+    None where no network sees slices. slice_spacing: mm (x, y, z) of PNG and JPEG slices. alignment: how a case's
+    modalities come onto one grid. volume: the whole image for a network in three dimensions, None where none is
+    needed; the bias field is corrected as in `preparation`. Where a volume is all that is measured, a case needs a
+    mask only if the volume's settings say so.
     """
 
     modalities: tuple[str, ...]
     preparation: Preparation
     radiomics: RadiomicsSettings | None
-    crop: SliceSettings
+    crop: SliceSettings | None = None
     slice_spacing: tuple[float, float, float] | None = None
     backbones: tuple[tuple[str, str], ...] = ()
     alignment: Alignment = Alignment()
+    volume: VolumeSettings | None = field(default=None, repr=False)  # without it, keys of caches are what they were
+
+    @property
+    def of_tumour(self) -> bool:
+        """Whether anything is measured inside an outline."""
+        return self.radiomics is not None or self.crop is not None or bool(self.backbones)
 
 
 @dataclass(frozen=True)
@@ -55,12 +67,15 @@ class Measures:
     """The numbers of one tumour in one modality.
 
     radiomics: by PyRadiomics' names. crop: what a network sees, in 0–1, (height, width) in grey or (3, height, width)
-    in colour. deep: per frozen network its pooled features, (width,) float64.
+    in colour. deep: per frozen network its pooled features, (width,) float64. volume, volume_mask: the whole image,
+    float32, and the tumour in it, uint8 0/1 (None without a mask), both (z, y, x) on one grid.
     """
 
     radiomics: Mapping[str, float]
     crop: np.ndarray | None = None
     deep: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
+    volume: np.ndarray | None = None
+    volume_mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +106,37 @@ def radiomics_of(measures: Mapping[str, Measures]) -> dict[str, float]:
 def measure(
     case: Case, settings: MeasureSettings, engine: RadiomicsEngine, progress: Progress = silent
 ) -> tuple[dict[str, PreparedImage], dict[str, Measures]]:
-    """Prepare a case's images and measure the tumour in each; raises InputError as preparation and engine do."""
+    """Prepare a case's images and measure the tumour in each; raises InputError as preparation and engine do.
+
+    The prepared images are those that a tumour is measured in: none where only whole volumes are asked for.
+    """
     prepared, measures = {}, {}
     for modality in settings.modalities:
-        image, mask = case.image(modality), case.required_mask(modality)
-        prepared[modality] = prepare(image, mask, settings.preparation, progress)
-        measures[modality] = _measures(prepared[modality], settings, engine, progress)
+        found = Measures(MappingProxyType({}))
+        if settings.of_tumour:
+            image, mask = case.image(modality), case.required_mask(modality)
+            prepared[modality] = prepare(image, mask, settings.preparation, progress)
+            found = _measures(prepared[modality], settings, engine, progress)
+        if settings.volume is not None:
+            whole = volume_of(case, modality, settings, progress)
+            found = replace(found, volume=whole.array, volume_mask=whole.mask_array)
+        measures[modality] = found
     return prepared, measures
+
+
+def volume_of(case: Case, modality: str, settings: MeasureSettings, progress: Progress = silent) -> VolumeInput:
+    """A case's whole image and mask on the network's grid; raises InputError as `volume_input` and N4 do."""
+    assert settings.volume is not None
+    image, mask = case.image(modality), case.masks.get(modality, case.mask)
+    if settings.volume.needs_mask:
+        mask = case.required_mask(modality)
+    if settings.preparation.n4 != "none":
+        progress("bias field", 0.0)
+        image = correct_bias_field(image, method=settings.preparation.n4).corrected
+    progress("volume", 0.0)
+    whole = volume_input(image, mask, settings.volume, modality)
+    progress("volume", 1.0)
+    return whole
 
 
 def _measures(
@@ -108,6 +147,8 @@ def _measures(
         progress("radiomics", 0.0)
         radiomics = engine.extract(prepared.image, prepared.mask, settings.radiomics)
         progress("radiomics", 1.0)
+    if settings.crop is None:
+        return Measures(MappingProxyType(radiomics))
     if not settings.backbones:
         crop = network_input(prepared, settings.crop)
         return Measures(MappingProxyType(radiomics), crop[0] if settings.crop.colour == "grey" else crop)
@@ -118,7 +159,7 @@ def _deep_features(prepared: PreparedImage, settings: MeasureSettings, progress:
     from FeatureExtractorLib.deep.features import pooled_features
 
     found = {}
-    crop = network_input(prepared, settings.crop)  # one size for all: convolutions take any
+    crop = network_input(prepared, settings.crop or SliceSettings())  # one size for all: convolutions take any
     for i, (name, weights) in enumerate(settings.backbones):
         progress("deep features", i / len(settings.backbones))
         found[name] = pooled_features(frozen_network(name, weights), crop[np.newaxis])[0]
@@ -165,7 +206,7 @@ def _measure_entry(
 ) -> CaseMeasures:
     first = _cached(entry, False, settings, engine, cache)
     second = None
-    if entry.second_reader_mask is not None:
+    if entry.second_reader_mask is not None and settings.of_tumour:
         second = _cached(entry, True, settings, engine, cache)
     return CaseMeasures(entry.case_id, entry.patient_id, entry.label, entry.clinical, first, second)
 
@@ -190,12 +231,16 @@ def _cached(
 
 
 def _arrays(measures: Mapping[str, Measures]) -> dict[str, np.ndarray]:
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for modality, m in measures.items():
         arrays[f"{modality}.names"] = np.array(list(m.radiomics), dtype=np.str_)
         arrays[f"{modality}.values"] = np.array(list(m.radiomics.values()), dtype=np.float64)
         if m.crop is not None:
             arrays[f"{modality}.crop"] = m.crop
+        if m.volume is not None:
+            arrays[f"{modality}.volume"] = m.volume.astype(np.float16)  # which loses nothing: see `volume_input`
+        if m.volume_mask is not None:
+            arrays[f"{modality}.volume_mask"] = np.packbits(m.volume_mask)
         arrays |= {f"{modality}.deep.{name}": features for name, features in m.deep.items()}
     return arrays
 
@@ -208,11 +253,20 @@ def _kept(path: Path, settings: MeasureSettings) -> Mapping[str, Measures] | Non
             for name in settings.modalities:
                 values = zip(stored[f"{name}.names"].tolist(), stored[f"{name}.values"].tolist(), strict=True)
                 deep = {backbone: stored[f"{name}.deep.{backbone}"] for backbone, _ in settings.backbones}
-                crop = None if settings.backbones else stored[f"{name}.crop"]
-                found[name] = Measures(MappingProxyType(dict(values)), crop, MappingProxyType(deep))
+                crop = stored[f"{name}.crop"] if settings.crop is not None and not settings.backbones else None
+                volume, mask = _kept_volume(stored, name) if settings.volume is not None else (None, None)
+                found[name] = Measures(MappingProxyType(dict(values)), crop, MappingProxyType(deep), volume, mask)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return MappingProxyType(found)
+
+
+def _kept_volume(stored: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """The volume as float32 and its mask, where one was kept."""
+    volume = stored[f"{name}.volume"].astype(np.float32)
+    if f"{name}.volume_mask" not in stored:
+        return volume, None
+    return volume, np.unpackbits(stored[f"{name}.volume_mask"], count=volume.size).reshape(volume.shape)
 
 
 def _key(entry: CaseEntry, second_reader: bool, settings: MeasureSettings, engine: RadiomicsEngine) -> str:
@@ -229,4 +283,6 @@ def _key(entry: CaseEntry, second_reader: bool, settings: MeasureSettings, engin
         second_reader,
         [sha256_of_input(path) for path in files],
     ]
+    if settings.volume is not None:
+        parts.append(repr(settings.volume))
     return sha256_of_bytes(json.dumps(parts, sort_keys=True).encode())
