@@ -1,4 +1,4 @@
-"""What a classified case is told, from any recipe of class nomograms: the content of `prediction.json`."""
+"""What a classified case is told, by recipes with class nomograms and without: the content of `prediction.json`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from FeatureExtractorLib.provenance import versions
 from FeatureExtractorLib.radiomics.engine import RadiomicsEngine
 
 from ..bundle import Bundle
-from ..clinical import is_missing
+from ..clinical import ClinicalVariable, is_missing
 from ..settings import plain
 from ..trust import Trust
 from .class_nomogram import ClassNomogram, shared_out
@@ -46,6 +46,55 @@ def called_class(p: np.ndarray, classes: Sequence[str], threshold: float | None)
     return classes[int(p[1] >= threshold)]
 
 
+def plain_prediction(
+    case: Case,
+    bundle: Bundle,
+    classes: Sequence[str],
+    threshold: float | None,
+    trust: Trust,
+    sub_models: Mapping[str, np.ndarray],
+    main: str,
+    warnings: Sequence[Warning],
+    provenance: Mapping[str, Any],
+    contributions: Sequence[Mapping[str, Any]] = (),
+    variables: Sequence[ClinicalVariable] = (),
+) -> dict[str, Any]:
+    """The prediction of a recipe that has no nomogram: no scores, no points, no interval.
+
+    sub_models: per sub-model, the main one included, its (K,) probabilities as they are given. variables: the
+    clinical ones that the model uses.
+    """
+    p = sub_models[main]
+    predicted, kept = called_class(p, classes, threshold), trust.prediction_set(p)
+    return {
+        "case": {"case_id": case.case_id, "segment": case.segment},
+        "model": {"name": bundle.name, "version": bundle.manifest["version"], "sha256": bundle.sha256},
+        "classes": list(classes),
+        "positive": classes[1] if len(classes) == 2 else predicted,
+        "probabilities": _by_class(p, classes),
+        "predicted": predicted,
+        "threshold": threshold,
+        "scores": {},
+        "by_class": {},
+        "model_probabilities": {name: _by_class(q, classes) for name, q in sub_models.items()},
+        "nomogram_points": {},
+        "interval": None,
+        "prediction_set": {
+            "classes": [classes[i] for i in kept],
+            "level": trust.level,
+            "text": trust.set_in_words(kept, classes),
+        },
+        "contributions": [dict(item) for item in contributions],
+        "warnings": [
+            *warnings,
+            *trust.set_warnings(kept, list(classes).index(predicted), classes),
+            *_missing_values(case, variables),
+            *_unused_values(case, variables),
+        ],
+        "provenance": dict(provenance),
+    }
+
+
 def prediction_document(
     case: Case,
     bundle: Bundle,
@@ -59,21 +108,26 @@ def prediction_document(
     warnings: Sequence[Warning],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The prediction; sub_models: per sub-model, the main one included, its (K,) probabilities as they are given."""
-    p = sub_models[main]
-    predicted, kept = called_class(p, classes, threshold), trust.prediction_set(p)
-    positive = classes[1] if len(classes) == 2 else predicted
+    """The prediction of a recipe of class nomograms; sub_models: as `plain_prediction`."""
+    plain = plain_prediction(
+        case,
+        bundle,
+        classes,
+        threshold,
+        trust,
+        sub_models,
+        main,
+        warnings,
+        provenance,
+        contributions,
+        [variable for nomogram in scored.nomograms for variable in nomogram.variables],
+    )
+    positive = plain["positive"]
     values = scored.values(case)
     points = {n.name: _with_total(n.nomogram.points(values[n.name])) for n in scored.nomograms}
     one = {n.name: float(n.probability([case.clinical], s[None])[0]) for n, s in _pairs(scored)}
     return {
-        "case": {"case_id": case.case_id, "segment": case.segment},
-        "model": {"name": bundle.name, "version": bundle.manifest["version"], "sha256": bundle.sha256},
-        "classes": list(classes),
-        "positive": positive,
-        "probabilities": _by_class(p, classes),
-        "predicted": predicted,
-        "threshold": threshold,
+        **plain,
         "scores": values[positive],
         "by_class": {}
         if len(classes) == 2
@@ -81,22 +135,8 @@ def prediction_document(
             n.name: {"scores": values[n.name], "nomogram_points": points[n.name], "probability": one[n.name]}
             for n in scored.nomograms
         },
-        "model_probabilities": {name: _by_class(q, classes) for name, q in sub_models.items()},
         "nomogram_points": points[positive],
         "interval": _interval(case, scored, classes, positive, trust),
-        "prediction_set": {
-            "classes": [classes[i] for i in kept],
-            "level": trust.level,
-            "text": trust.set_in_words(kept, classes),
-        },
-        "contributions": [dict(item) for item in contributions],
-        "warnings": [
-            *warnings,
-            *trust.set_warnings(kept, list(classes).index(predicted), classes),
-            *_missing_values(case, scored),
-            *_unused_values(case, scored),
-        ],
-        "provenance": dict(provenance),
     }
 
 
@@ -104,15 +144,18 @@ def provenance_of(
     case: Case,
     settings: Any,
     radiomics: Mapping[str, Any] | None,
-    engine: RadiomicsEngine,
+    engine: RadiomicsEngine | None,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Where a prediction came from: the inputs' hashes, every setting, versions and seconds per stage."""
+    """Where a prediction came from: the inputs' hashes, every setting, versions and seconds per stage.
+
+    radiomics, engine: None where no radiomics features are measured.
+    """
     return {
         "inputs": dict(case.hashes) or {name: sitk.Hash(image) for name, image in case.images.items()},
         "settings": plain(settings),
         "radiomics": radiomics,
-        "engine": f"{engine.name} {engine.version}",
+        "engine": None if engine is None else f"{engine.name} {engine.version}",
         "versions": versions(),
         "seconds": dict(seconds),
     }
@@ -146,18 +189,17 @@ def _with_total(points: Mapping[str, float]) -> dict[str, float]:
     return {**points, "total": sum(points.values())}
 
 
-def _missing_values(case: Case, scored: Scored) -> list[Warning]:
-    variables = {variable.name: variable for nomogram in scored.nomograms for variable in nomogram.variables}
+def _missing_values(case: Case, variables: Sequence[ClinicalVariable]) -> list[Warning]:
     return [
         {"code": "clinical-value-missing", "text": variable.missing_note}
-        for name, variable in variables.items()
+        for name, variable in {variable.name: variable for variable in variables}.items()
         if is_missing(case.clinical.get(name))
     ]
 
 
-def _unused_values(case: Case, scored: Scored) -> list[Warning]:
+def _unused_values(case: Case, variables: Sequence[ClinicalVariable]) -> list[Warning]:
     """A warning where a value is given that the model has no use for, its name perhaps mistyped."""
-    known = {variable.name for nomogram in scored.nomograms for variable in nomogram.variables}
+    known = {variable.name for variable in variables}
     unused = [name for name, value in case.clinical.items() if value is not None and name not in known]
     if not unused:
         return []
