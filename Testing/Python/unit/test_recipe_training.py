@@ -17,6 +17,7 @@ from TumorClassifierLib.measures import CaseMeasures, Measures
 from TumorClassifierLib.networks.training import TrainingSettings
 from TumorClassifierLib.out_of_fold import out_of_fold, predictions_of
 from TumorClassifierLib.recipes.dtlr_model import Settings
+from TumorClassifierLib.recipes.multimodal_model import Settings as MultimodalSettings
 from TumorClassifierLib.settings import plain
 from TumorClassifierLib.training import train
 
@@ -126,6 +127,14 @@ def test_what_would_fail_at_the_end_is_refused_at_the_start(
         (Settings, {"icc": 80.0}),
         (Settings, {"spearman": -0.9}),
         (Settings, {"slice_spacing": (1.0, 0.0, 1.0)}),
+        (Settings, {"slice_spacing": (1.0, 1.0, 60.0)}),
+        (Settings, {"threshold": "yuden"}),
+        (Settings, {"threshold": "sensitivity:95"}),
+        (Settings, {"backbone": "resnet15"}),
+        (Settings, {"weights": "imagnet"}),
+        (MultimodalSettings, {"slice_spacing": (0.01, 1.0, 1.0)}),
+        (MultimodalSettings, {"threshold": "fixed"}),
+        (MultimodalSettings, {"weights": ("seed",)}),
         (Settings, {"training": TrainingSettings(seed=3)}),
         (Preparation, {"spacing": (1e-6, 1.0, 1.0)}),
         (Preparation, {"spacing": (-1.0, 1.0, 1.0)}),
@@ -134,5 +143,5 @@ def test_what_would_fail_at_the_end_is_refused_at_the_start(
     ],
 )
 def test_settings_that_make_no_sense_are_refused(kind: type, change: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="cannot be|seed is that"):
+    with pytest.raises(InputError, match="cannot be|seed is that|threshold rule|no backbone|does not name weights"):
         kind(**change)

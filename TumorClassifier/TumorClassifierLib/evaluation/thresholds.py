@@ -8,6 +8,19 @@ from .calibration import check_probabilities
 from .discrimination import roc_curve, youden_threshold
 from .metrics import by_patient
 
+KINDS = ("fixed", "sensitivity", "specificity")
+
+
+def check_rule(rule: str) -> None:
+    """Raises InputError unless `choose_threshold` has the rule: for settings, long before there are probabilities."""
+    kind, colon, text = rule.partition(":")
+    if kind in KINDS and colon:
+        _share(rule, text)
+    elif rule != "youden":
+        raise InputError(
+            f"There is no threshold rule {rule!r}; use youden, fixed:0.5, sensitivity:0.95 or specificity:0.95."
+        )
+
 
 def choose_threshold(y: np.ndarray, p: np.ndarray, rule: str, patients: np.ndarray | None = None) -> float:
     """The cut of a rule; a case is called positive when its probability is >= the cut.
@@ -19,19 +32,16 @@ def choose_threshold(y: np.ndarray, p: np.ndarray, rule: str, patients: np.ndarr
     may lie just above the largest probability).
     Raises InputError at another rule, at a share outside 0 to 1, and unless both classes occur.
     """
+    check_rule(rule)
     kind, _, text = rule.partition(":")
-    share = _share(rule, text) if kind in ("fixed", "sensitivity", "specificity") else None
-    if kind == "fixed" and share is not None:
-        return share
+    if kind == "fixed":
+        return _share(rule, text)
     y, p = check_probabilities(y, p)
     if patients is not None:
         y, p = by_patient(y, p, patients)
     if rule == "youden":
         return youden_threshold(y, p)
-    if share is None:
-        raise InputError(
-            f"There is no threshold rule {rule!r}; use youden, fixed:0.5, sensitivity:0.95 or specificity:0.95."
-        )
+    share = _share(rule, text)
     curve = roc_curve(y, p)
     if kind == "sensitivity":
         wanted = int(np.argmax(curve.true_positive_rate >= share - 1e-12))

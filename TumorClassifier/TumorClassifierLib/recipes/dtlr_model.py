@@ -12,6 +12,7 @@ from FeatureExtractorLib.preparation import Preparation
 
 from ..bundle import Bundle
 from ..card import About
+from ..evaluation.thresholds import check_rule
 from ..networks.resnet2d import build_classifier
 from ..networks.state import load_state, save_state
 from ..networks.training import TrainingSettings
@@ -19,6 +20,7 @@ from ..signature import SignatureScore
 from ..svm import SvmModel
 from ..trust import Trust, TrustSettings
 from .class_nomogram import ClassNomogram, modelled_classes
+from .setting_checks import check_networks, check_slice_spacing
 from .soundness import (
     check_class_nomogram,
     check_deep_columns,
@@ -78,8 +80,9 @@ class Settings:
         for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
-        if self.slice_spacing is not None and min(self.slice_spacing) <= 0:
-            raise InputError(f"The slice spacing cannot be {self.slice_spacing}; give three lengths in mm above 0.")
+        check_slice_spacing(self.slice_spacing)
+        check_networks((self.backbone,), (self.weights,))
+        check_rule(self.threshold)
         if self.training.seed not in (0, self.seed):
             raise InputError("The recipe's seed is that of its training too; set seed, and not training.seed.")
 

@@ -14,12 +14,14 @@ from FeatureExtractorLib.preparation import Preparation
 
 from ..bundle import Bundle
 from ..card import About
+from ..evaluation.thresholds import check_rule
 from ..nested import SIZES, Search
 from ..regression import LogisticModel
 from ..svm import COSTS, GAMMAS, SvmModel
 from ..trust import Trust, TrustSettings
 from .class_nomogram import ClassNomogram, modelled_classes
 from .multimodal_features import place_of
+from .setting_checks import check_networks, check_slice_spacing
 from .soundness import (
     check_class_nomogram,
     check_radiomics,
@@ -84,8 +86,6 @@ class Settings:
             raise InputError(f"The setting modalities cannot be {self.modalities}; name each image once.")
         if len(set(self.backbones)) < len(self.backbones):
             raise InputError(f"The setting backbones names one twice ({', '.join(self.backbones)}); name each once.")
-        for name in self.backbones:
-            backbone_spec(name)
         if not self.backbones and self.radiomics == NO_RADIOMICS:
             raise InputError("Without radiomics and without backbones nothing is measured; set one of them.")
         if len(self.weights) not in (1, len(self.backbones)) or not self.weights:
@@ -99,8 +99,9 @@ class Settings:
         for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
-        if self.slice_spacing is not None and min(self.slice_spacing) <= 0:
-            raise InputError(f"The slice spacing cannot be {self.slice_spacing}; give three lengths in mm above 0.")
+        check_slice_spacing(self.slice_spacing)
+        check_networks(self.backbones, self.weights)
+        check_rule(self.threshold)
         _ = self.search  # refuses what it cannot search
 
     @property
