@@ -15,6 +15,7 @@ from matplotlib.text import Text
 
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.evaluation import figures
+from TumorClassifierLib.evaluation.figure_parts import curves
 from TumorClassifierLib.evaluation.judgement import judge_predictions
 from TumorClassifierLib.signature import fit_signature
 
@@ -149,6 +150,53 @@ def test_legends_tell_the_numbers_of_the_document(tmp_path: Path) -> None:
             assert f">{count}<" in texts["confusion"]
     rest = part(FOUR)["per_class"]["radiomics signature"]["Metastasis of unknown primary"]["auc"]["value"]
     assert f"radiomics signature {rest:.3f} (" in of_class
+
+
+def test_a_model_has_one_colour_whatever_the_cohort() -> None:
+    """A cohort may lack the clinical model, and a model file keeps its models by name."""
+    whole = part(TWO, models=4)
+    named = {"nomogram": "nomogram", "radiomics signature": "radiomics", "deep signature": "deep"}
+
+    def judged(*names: str) -> dict[str, Any]:
+        P = {new: whole["probabilities"][old] for old, new in {**named, "clinical variables": "clinical"}.items()}
+        return {**whole, "probabilities": {name: P[name] for name in names}, "metrics": _metrics_of(names)}
+
+    def colours(*names: str, **options: Any) -> dict[str, str]:
+        return {one.name: one.colour for one in curves(judged(*names), **options)}
+
+    first = colours("nomogram", "clinical", "deep", "radiomics")
+    assert list(first)[0] == "nomogram" and len(set(first.values())) == 4
+    assert list(colours("clinical", "deep", "nomogram", "radiomics").items()) == list(first.items())
+    without = colours("radiomics", "nomogram", "deep")
+    assert without == {name: first[name] for name in ("nomogram", "deep", "radiomics")}
+    chosen = colours("radiomics", "nomogram", "deep", models=["radiomics"])
+    assert chosen == {"radiomics": first["radiomics"]}
+
+
+def test_of_many_models_the_best_are_shown(tmp_path: Path) -> None:
+    """The publication of the multimodality signature judges 28 imaging models beside its nomogram."""
+    whole = part(TWO, models=1)
+    names = ("clinical", "nomogram", *(f"vgg16 {i}" for i in range(20)))
+    many = {key: dict.fromkeys(names, whole[key]["nomogram"]) for key in ("probabilities", "decision_curve")}
+    many["decision_curve"]["treat_all"] = whole["decision_curve"]["treat_all"]
+    judged = {**whole, **many, "metrics": _metrics_of(names)}
+    best = ["nomogram", "clinical", *sorted(f"vgg16 {i}" for i in range(15, 20))]
+    assert figures.shown_models(judged) == best
+    shown = curves(judged)
+    assert [one.name for one in shown] == best and len({one.colour for one in shown}) == 7
+    others = curves(judged, models=sorted(names)[2:9])
+    assert len({one.colour for one in others}) == 7
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        for draw in (figures.draw_roc, figures.draw_precision_recall, figures.draw_decision_curve):
+            text = draw(judged, tmp_path / "many.svg").read_text()
+            assert "vgg16 19" in text and "vgg16 14" not in text
+
+
+def _metrics_of(names: tuple[str, ...]) -> dict[str, Any]:
+    """The later a model is named, the better it is."""
+    whole = part(TWO, models=1)["metrics"]["nomogram"]
+    areas = np.linspace(0.5, 0.9, len(names))
+    return {name: {**whole, "auc": {**whole["auc"], "value": area}} for name, area in zip(names, areas, strict=True)}
 
 
 def test_the_lasso_figure_names_the_strongest_features(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..figure_file import house_style, save_figure
 from .discrimination import roc_curve
-from .figure_parts import DASHED, GREY, Part, curves, of_class, short, with_interval
+from .figure_parts import DASHED, GREY, Part, curves, of_class, short, shown_models, with_interval
 from .figures_calibration import draw_calibration
 from .figures_cases import draw_confusion, draw_probabilities
 from .figures_lasso import draw_lasso_path
@@ -22,6 +22,7 @@ __all__ = [
     "draw_precision_recall",
     "draw_probabilities",
     "draw_roc",
+    "shown_models",
 ]
 
 
@@ -90,7 +91,7 @@ def draw_decision_curve(part: Part, path: Path, of: str | None = None) -> Path:
     classes = [str(part["positive"])] if len(part["classes"]) == 2 else [of] if of else list(part["classes"])
     columns = 2 if len(classes) == 4 else min(3, len(classes))
     rows = -(-len(classes) // columns)
-    names = list(part["probabilities"])
+    names = shown_models(part)
     with house_style():
         width = 4.2 if columns == 1 else 2.5 * columns
         figure = Figure(figsize=(width, 0.3 + (3.1 if columns == 1 else 2.4) * rows), layout="constrained")

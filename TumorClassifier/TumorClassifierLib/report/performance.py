@@ -23,8 +23,8 @@ NAMES = {
 }
 MOST_COLUMNS = 4  # models side by side; more would not be readable on A4
 JUDGED_INSIDE = (
-    "Everything that is fitted, network, selection and threshold included, was fitted without the patients it is "
-    "judged on. A patient's probability is the mean over his or her images."
+    "Everything that is fitted, every network that is trained, selection and threshold included, was fitted without "
+    "the patients it is judged on. A patient's probability is the mean over his or her images."
 )
 
 
@@ -113,14 +113,15 @@ def _repeats(part: Part) -> list[Block]:
 
 def _figures(part: Part, main: str) -> list[Block]:
     two = len(part["classes"]) == 2
-    curves = "one curve a model" if two else f"each class against the rest, {main}"
+    several = _which_models(part)
+    curves = several if two else f"each class against the rest, {main}"
 
     def figure(draw: Callable[..., Path], caption: str, width: float = 1.0) -> Figure:
         return Figure(lambda path: draw(part, path), caption, caption.split(":")[0], width)
 
     called = "Each patient's probability less the threshold" if two else "Each patient's probabilities by class"
     confusion = figure(drawn.draw_confusion, f"Confusion matrix: {main}, patients and share of the actual class.")
-    curves_of = "one curve a model" if two else "each class against the rest"
+    curves_of = several if two else "each class against the rest"
     one_each = [
         figure(drawn.draw_roc, f"ROC curves: {curves}, area with 95 % interval."),
         figure(drawn.draw_precision_recall, f"Precision-recall curves: {curves}, average precision."),
@@ -140,6 +141,13 @@ def _figures(part: Part, main: str) -> list[Block]:
         ),
         figure(drawn.draw_probabilities, f"{called}: {main}.", 0.64),
     ]
+
+
+def _which_models(part: Part) -> str:
+    shown, judged = len(drawn.shown_models(part)), len(part["probabilities"])
+    if shown == judged:
+        return "one curve a model"
+    return f"one curve a model, {shown} of {judged} models, those with the largest areas; the table has all"
 
 
 def _calibration_of(name: str) -> Callable[..., Path]:
