@@ -32,13 +32,14 @@ class Pace:
             seconds = max(time.monotonic() - self._start, 1e-9) / self._measured
             parts.append(f"{60 / seconds:.3g} a minute")
             if done < self._total:
-                parts.append(f"{_duration(seconds * (self._total - done))} left")
+                parts.append(f"{duration(seconds * (self._total - done))} left")
         if self.failed:
             parts.append(f"{self.failed} failed")
         return ", ".join(parts)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Such as "40 s", "6 min" or "2.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

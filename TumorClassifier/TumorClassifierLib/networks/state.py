@@ -1,6 +1,6 @@
 """A network's weights as safetensors bytes, and back."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from FeatureExtractorLib.deep.backbones import first_mismatch
 from FeatureExtractorLib.errors import BundleRejected, InputError
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 DTYPES = ("float16", "float32")
+M = TypeVar("M", bound="nn.Module")
 
 
 def save_state(model: "nn.Module", dtype: str = "float16") -> bytes:
@@ -34,7 +35,7 @@ def save_state(model: "nn.Module", dtype: str = "float16") -> bytes:
     return save(state)
 
 
-def load_state(model: "nn.Module", data: bytes) -> "nn.Module":
+def load_state(model: M, data: bytes) -> M:
     """Fill a network with weights from `save_state`, as float32, and return it in evaluation mode.
 
     Raises BundleRejected when the bytes are not safetensors, are for another network or are not finite.
@@ -60,11 +61,11 @@ def load_state(model: "nn.Module", data: bytes) -> "nn.Module":
     return model.eval()
 
 
-def rounded(model: "nn.Sequential", dtype: str = "float16") -> "nn.Sequential":
+def rounded(model: M, dtype: str = "float16") -> M:
     """A copy of a network with the weights that storing leaves it; evaluate and explain with this one."""
     import copy
 
-    return load_state(copy.deepcopy(model), save_state(model, dtype))  # type: ignore[return-value]
+    return load_state(copy.deepcopy(model), save_state(model, dtype))
 
 
 def _weights(model: "nn.Module") -> dict[str, "Tensor"]:

@@ -168,8 +168,8 @@ def fine_tune(
     network = build_classifier(settings.backbone, n_classes, settings.training.dropout, weights)
     training = replace(settings.training, seed=settings.seed)
 
-    def told(_: str, fraction: float) -> None:
-        progress(stage, fraction)
+    def told(words: str, fraction: float) -> None:
+        progress(words.replace("training", stage, 1), fraction)
 
     images = crops_of(cases, settings.modality)
     result = train_classifier(network.to(choose_device("auto")), images, y, training, progress=told)

@@ -1,0 +1,49 @@
+"""How training went, epoch by epoch: numbers and a figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from FeatureExtractorLib.errors import InputError
+
+from ..figure_file import COLOURS, house_style, save_figure
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch's figures; the learning rate is that of its first batch, validation is None without such images."""
+
+    learning_rate: float
+    loss: float
+    accuracy: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+def curves_json(curves: Sequence[Epoch]) -> list[dict[str, Any]]:
+    """Plain JSON: per epoch, counted from 1, its figures."""
+    return [{"epoch": i + 1, **asdict(epoch)} for i, epoch in enumerate(curves)]
+
+
+def draw_curves(curves: Sequence[Mapping[str, Any]], path: Path) -> Path:
+    """Write loss and accuracy by epoch, of training and, where there was one, of validation; returns the path.
+
+    curves: from `curves_json`. Raises InputError without an epoch and at a suffix other than .svg, .png and .pdf.
+    """
+    from matplotlib.figure import Figure
+
+    if not curves:
+        raise InputError("There is no epoch to draw; train for one at least.")
+    epochs = [epoch["epoch"] for epoch in curves]
+    with house_style():
+        figure = Figure(figsize=(6.4, 2.6), layout="constrained")
+        for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+            for name, key, colour in (("training", what, 0), ("validation", f"validation_{what}", 1)):
+                values = [epoch[key] for epoch in curves]
+                if None not in values:
+                    marker = "o" if len(values) == 1 else ""
+                    axes.plot(epochs, values, color=COLOURS[colour], label=name, marker=marker)
+            axes.set(xlabel="Epoch", ylabel=what.capitalize())
+            axes.legend()
+        return save_figure(figure, path)
