@@ -47,7 +47,7 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
     def classify(
         self,
         volumeNodes: Mapping[str, Any],
-        segmentationNode: Any,
+        segmentationNode: Any | None,
         segmentId: str,
         modelName: str,
         clinical: Mapping[str, float | str | None] | None = None,
@@ -56,6 +56,7 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
         """Classify the tumour and show the result beside the first volume.
 
         volumeNodes: by modality, the first is the one that the result is laid over; all on one voxel grid.
+        segmentationNode: None for models that need no outline.
         Returns a ShownResult. Raises TumorClassifierError with a sentence for the user; the scene is then unchanged.
         """
         from FeatureExtractorLib.progress import silent
@@ -71,7 +72,7 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
     @staticmethod
     def caseOf(
         volumeNodes: Mapping[str, Any],
-        segmentationNode: Any,
+        segmentationNode: Any | None,
         segmentId: str,
         clinical: Mapping[str, float | str | None] | None = None,
     ) -> Any:
@@ -85,12 +86,16 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
         reference = next(iter(volumeNodes.values()))
         for volumeNode in volumeNodes.values():
             check_same_transform(volumeNode, reference)
+        mask, segment = None, ""
+        if segmentationNode is not None:
+            mask = segment_mask(segmentationNode, segmentId, reference)
+            segment = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
         return make_case(
             reference.GetName(),
             {modality: image_of(volumeNode) for modality, volumeNode in volumeNodes.items()},
-            segment_mask(segmentationNode, segmentId, reference),
+            mask,
             clinical=clinical,
-            segment=segmentationNode.GetSegmentation().GetSegment(segmentId).GetName(),
+            segment=segment,
         )
 
 

@@ -28,7 +28,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         f"**{HEADER}**",
         "",
         f"- Decides between: {_decided(manifest)}",
-        f"- Images: {', '.join(manifest['modalities'])}, with an outline of the tumour",
+        f"- Images: {', '.join(manifest['modalities'])}, {_outline(manifest)}",
         f"- Recipe: {manifest['recipe']} ({manifest['publication']})",
         f"- Network: {manifest['networks']}",
         f"- Intended use: {about['intended_use'] or 'research on cohorts like the one it was trained on'}",
@@ -61,6 +61,10 @@ def _decided(manifest: Mapping[str, Any]) -> str:
     *others, last = manifest["classes"]
     given = manifest["positive"]
     return f"{', '.join(others)} and {last}; gives the probability of {given or 'each'}"
+
+
+def _outline(manifest: Mapping[str, Any]) -> str:
+    return "with an outline of the tumour" if manifest.get("outline", True) else "without an outline of the tumour"
 
 
 def _times(manifest: Mapping[str, Any]) -> str:

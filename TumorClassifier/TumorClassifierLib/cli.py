@@ -40,9 +40,9 @@ app.add_typer(cli_models.app, name="models")
 @app.command()
 def classify(
     image: ImageOption,
-    mask: MaskOption,
     model: Annotated[str, typer.Option("--model", help="A model's name (see `models list`) or a .tcmodel file.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the outputs.")],
+    mask: MaskOption = None,
     segment: SegmentOption = "",
     clinical: Annotated[
         list[str] | None, typer.Option("--clinical", metavar="NAME=VALUE", help="A clinical value; repeat.")
@@ -65,9 +65,15 @@ def classify(
 
     if deidentify and not dicom:
         raise typer.BadParameter("what is written without --dicom has no patient in it", param_hint="--deidentify")
+    if segment and mask is None:
+        raise typer.BadParameter("a segment is one of a mask; give --mask too", param_hint="--segment")
     images = {name: Path(path) for name, path in pairs_of(image, "--image")}
     known = _clinical_values(pairs_of(clinical or [], "--clinical"))
-    as_dicom = dicom_output(images, mask, segment, deidentify) if dicom else None
+    as_dicom = None
+    if dicom:
+        if mask is None:
+            raise typer.BadParameter("DICOM is written of an outlined tumour; give --mask too", param_hint="--dicom")
+        as_dicom = dicom_output(images, mask, segment, deidentify)
     bundle = open_model(model, require_signature)
     case = read_case(
         images,
@@ -256,9 +262,12 @@ def _clinical_values(pairs: list[tuple[str, str]]) -> dict[str, float | str | No
 
 def _print_prediction(prediction: Mapping[str, Any], files: list[Path], notes: list[str]) -> None:
     interval, positive = prediction["interval"], prediction["positive"]
+    limits = ""
+    if interval is not None:
+        limits = f" ({100 * interval['level']:g} % interval {interval['low']:.3f}–{interval['high']:.3f})"
     typer.echo(
-        f"{prediction['predicted']}: probability of {positive} {prediction['probabilities'][positive]:.3f} "
-        f"({100 * interval['level']:g} % interval {interval['low']:.3f}–{interval['high']:.3f}). Research use only."
+        f"{prediction['predicted']}: probability of {positive} {prediction['probabilities'][positive]:.3f}{limits}. "
+        "Research use only."
     )
     for warning in prediction["warnings"]:
         typer.echo(f"warning: {warning['text']}")

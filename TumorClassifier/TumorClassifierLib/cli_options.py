@@ -21,7 +21,12 @@ ImageOption = Annotated[
         help="An image and what it is; repeat for several. DICOM: FOLDER, or FOLDER#SERIES by number or name.",
     ),
 ]
-MaskOption = Annotated[Path, typer.Option("--mask", metavar="FILE", help="The tumour's mask, on the image's grid.")]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask", metavar="FILE", help="The tumour's mask, on the image's grid; some models classify without one."
+    ),
+]
 SegmentOption = Annotated[
     str,
     typer.Option(

@@ -61,6 +61,11 @@ class MeasureSettings:
         """Whether anything is measured inside an outline."""
         return self.radiomics is not None or self.crop is not None or bool(self.backbones)
 
+    @property
+    def needs_outline(self) -> bool:
+        """Whether a case without a mask is refused."""
+        return self.of_tumour or (self.volume is not None and self.volume.needs_mask)
+
 
 @dataclass(frozen=True)
 class Measures:

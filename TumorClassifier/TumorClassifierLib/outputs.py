@@ -48,11 +48,9 @@ def write_outputs(
                 sitk.WriteImage(result.cam, str(written), useCompression=True)
         with watch.stage("report"):
             if result.nomogram is not None:
-                draw_nomogram(
-                    Nomogram.from_json(result.nomogram), unfinished / "nomogram.svg", dict(result.values)
-                )
-            picture = tumour_picture(image, case.required_mask(), result.cam)
-            report = patient_report(result, bundle.manifest, picture)
+                draw_nomogram(Nomogram.from_json(result.nomogram), unfinished / "nomogram.svg", dict(result.values))
+            picture = tumour_picture(image, case.mask, result.cam)
+            report = patient_report(result, bundle.manifest, picture, outlined=case.mask is not None)
             (unfinished / "report.html").write_text(report, encoding="utf-8")
         if dicom is not None:
             with watch.stage("dicom"):
@@ -81,7 +79,7 @@ def _write_scene(case: Case, modality: str, result: ClassificationResult, folder
     scene = start().scene
     scene.Clear(0)
     volume = add_volume(scene, case.image(modality), modality)
-    segmentation = add_segmentation(scene, case.required_mask(), volume, "Segmentation")
+    segmentation = None if case.mask is None else add_segmentation(scene, case.mask, volume, "Segmentation")
     shown = show_result(scene, volume, segmentation, result.prediction, result.cam, result.nomogram)
     save_mrb(scene, folder / "scene.mrb")
     with TemporaryDirectory(prefix="tumorclassifier-") as elsewhere:  # so that a full disk is told from no drawing

@@ -13,7 +13,7 @@ from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.manifest import CaseEntry, Manifest
 from FeatureExtractorLib.progress import Progress, silent
 from FeatureExtractorLib.provenance import versions
-from FeatureExtractorLib.radiomics.engine import get_engine
+from FeatureExtractorLib.radiomics.engine import RadiomicsEngine, get_engine
 from FeatureExtractorLib.radiomics.presets import parse_settings
 
 from .blocks import finite_in_every_case, labels_of
@@ -89,7 +89,8 @@ def train(
         "modalities": list(measured.modalities),
         "settings": _without_folders(settings),
         "radiomics": measured.radiomics.to_dict() if measured.radiomics else None,
-        "engine": get_engine(settings.engine).name,
+        "engine": _engine(settings).name if measured.radiomics else None,
+        "outline": measured.needs_outline,
         "clinical": _clinical(fitted),
         "networks": module.networks(settings),
         "cohort": _summary(cohort, manifest.sha256),
@@ -115,7 +116,7 @@ def evaluate(
     settings, fitted = module.unpack(bundle)
     kept = bundle.manifest["radiomics"]
     radiomics = parse_settings(bundle.name, kept) if kept else None
-    engine = get_engine(settings.engine)
+    engine = _engine(settings)
     cohort = measure_cohort(manifest.entries, module.measure_settings(settings, radiomics), engine, cache, progress)
     _check_any(cohort)
     labels_of(cohort.cases, fitted.classes)
@@ -164,10 +165,14 @@ def _part(
 def _measured(
     module: ModuleType, entries: Sequence[CaseEntry], settings: Any, cache: Path | None, progress: Progress
 ) -> MeasuredCohort:
-    engine = get_engine(settings.engine)
-    cohort = measure_cohort(entries, module.measure_settings(settings), engine, cache, progress)
+    cohort = measure_cohort(entries, module.measure_settings(settings), _engine(settings), cache, progress)
     _check_any(cohort)
     return cohort
+
+
+def _engine(settings: Any) -> RadiomicsEngine:
+    """The engine that a recipe's settings name; any serves a recipe that measures no radiomics features."""
+    return get_engine(getattr(settings, "engine", "auto"))
 
 
 def _seen_before(bundle: Bundle, manifest: Manifest) -> list[str]:
@@ -262,8 +267,10 @@ def _clinical(fitted: Any) -> list[dict[str, Any]]:
 def _without_folders(settings: Any) -> dict[str, Any]:
     """Settings as a bundle keeps them: files by name, for folders name people and differ by computer."""
     values = plain(settings)
-    given = values["weights"]
-    values["weights"] = _without_folder(given) if isinstance(given, str) else [_without_folder(one) for one in given]
+    if given := values.get("weights"):
+        values["weights"] = (
+            _without_folder(given) if isinstance(given, str) else [_without_folder(one) for one in given]
+        )
     for name in ("radiomics", "stable_features"):
         if values.get(name):
             values[name] = Path(values[name]).name

@@ -17,23 +17,33 @@ MOST_CONTRIBUTIONS = 12
 SHOWN = {"auc": "area under the ROC curve", "sensitivity": "sensitivity", "specificity": "specificity"}
 
 
-def patient_report(result: ClassificationResult, model: Mapping[str, Any], picture: bytes) -> str:
-    """The report as HTML. model: the bundle's manifest. picture: PNG of the tumour, as `tumour_picture` draws it."""
-    return as_html(patient_content(result, model, picture))
+def patient_report(
+    result: ClassificationResult, model: Mapping[str, Any], picture: bytes, outlined: bool = True
+) -> str:
+    """The report as HTML.
+
+    model: the bundle's manifest. picture: PNG of the tumour, as `tumour_picture` draws it; outlined: whether with an
+    outline.
+    """
+    return as_html(patient_content(result, model, picture, outlined))
 
 
-def patient_pdf(result: ClassificationResult, model: Mapping[str, Any], picture: bytes) -> bytes:
+def patient_pdf(
+    result: ClassificationResult, model: Mapping[str, Any], picture: bytes, outlined: bool = True
+) -> bytes:
     """The same report as the bytes of a PDF; raises InputError where reportlab is not installed."""
-    return as_pdf(patient_content(result, model, picture))
+    return as_pdf(patient_content(result, model, picture, outlined))
 
 
-def patient_content(result: ClassificationResult, model: Mapping[str, Any], picture: bytes) -> Report:
-    """What the report says."""
+def patient_content(
+    result: ClassificationResult, model: Mapping[str, Any], picture: bytes, outlined: bool = True
+) -> Report:
+    """What the report says; outlined: whether the tumour is, in the picture."""
     prediction = result.prediction
     case = prediction["case"]
     blocks = [
         *_answer(prediction),
-        *_picture(prediction, picture, result.cam),
+        *_picture(prediction, picture, result.cam, outlined),
         *_nomogram(result),
         *_contributions(prediction),
         *_scores(prediction),
@@ -61,10 +71,11 @@ def _answer(prediction: Mapping[str, Any]) -> list[Block]:
 
 def _in_words(prediction: Mapping[str, Any]) -> str:
     positive, interval, threshold = prediction["positive"], prediction["interval"], prediction["threshold"]
-    said = (
-        f"Probability of {positive}: {probability(prediction['probabilities'][positive])} "
-        f"({100 * interval['level']:g} % interval {probability(interval['low'])} to {probability(interval['high'])}). "
-    )
+    said = f"Probability of {positive}: {probability(prediction['probabilities'][positive])}"
+    if interval is not None:
+        limits = f"{probability(interval['low'])} to {probability(interval['high'])}"
+        said += f" ({100 * interval['level']:g} % interval {limits})"
+    said += ". "
     if threshold is None:
         return f"{said}The class with the largest probability is called."
     return f"{said}The model calls {positive} from {probability(threshold)} on."
@@ -81,18 +92,23 @@ def _set_in_words(found: Mapping[str, Any]) -> str:
     return f"At a level of {level} it may be {listed(found['classes'], 'or')}."
 
 
-def _picture(prediction: Mapping[str, Any], picture: bytes, cam: sitk.Image | None) -> list[Block]:
+def _picture(prediction: Mapping[str, Any], picture: bytes, cam: sitk.Image | None, outlined: bool) -> list[Block]:
     if cam is None:
+        if not outlined:
+            return [Heading("The image"), Picture(picture, "The middle axial slice.", "Axial slice")]
         caption = "The tumour's largest axial slice with its outline, whole (left) and close up."
         return [Heading("The tumour"), Picture(picture, caption, "Axial slices with the tumour's outline")]
-    caption = (
+    slices = (
         "The tumour's largest axial slice with its outline (left), the same close up under the Grad-CAM map for "
-        f"{prediction['predicted']} (middle), and the slice where the map is strongest (right). A map shows what "
-        "moved the network, not where disease is."
+        f"{prediction['predicted']} (middle), and the slice where the map is strongest (right)."
+        if outlined
+        else f"The axial slice where the Grad-CAM map for {prediction['predicted']} is strongest, without the map "
+        "(left) and under it (right)."
     )
+    caption = f"{slices} A map shows what moved the network, not where disease is."
     if not sitk.GetArrayViewFromImage(cam).any():
         caption += f" This map is empty: nothing in the image spoke for {prediction['predicted']}."
-    alt = "Axial slice with tumour outline and class-activation map"
+    alt = f"Axial slice with {'tumour outline and ' if outlined else ''}class-activation map"
     return [Heading("Where the network looked"), Picture(picture, caption, alt)]
 
 
@@ -141,12 +157,12 @@ def _signed(value: float) -> str:
 
 
 def _scores(prediction: Mapping[str, Any]) -> list[Block]:
-    blocks: list[Block] = [Heading("Scores")]
+    blocks: list[Block] = []
     if prediction.get("by_class"):
         for name, own in prediction["by_class"].items():
             caption = f"{name} against the rest: probability {probability(own['probability'])}"
             blocks.append(_points(own["scores"], own["nomogram_points"], caption))
-    else:
+    elif prediction["scores"]:
         blocks.append(_points(prediction["scores"], prediction["nomogram_points"], ""))
     models = prediction.get("model_probabilities") or {}
     if len(models) > 1:
@@ -154,7 +170,7 @@ def _scores(prediction: Mapping[str, Any]) -> list[Block]:
         rows = tuple((name, *(probability(chances[label]) for label in classes)) for name, chances in models.items())
         columns = ("Model", *map(str, classes))
         blocks.append(Table(columns, rows, "Probabilities by each model", numeric=tuple(range(1, len(columns)))))
-    return blocks
+    return [Heading("Scores"), *blocks] if blocks else []
 
 
 def _points(scores: Mapping[str, Any], points: Mapping[str, float], caption: str) -> Table:
@@ -166,7 +182,8 @@ def _points(scores: Mapping[str, Any], points: Mapping[str, float], caption: str
         )
         for name, value in scores.items()
     ]
-    rows.append(("total", "", _one_decimal(points.get("total"))))
+    if "total" in points:
+        rows.append(("total", "", _one_decimal(points["total"])))
     return Table(("Score", "Value", "Nomogram points"), tuple(rows), caption, numeric=(1, 2))
 
 
@@ -199,7 +216,7 @@ def _provenance(prediction: Mapping[str, Any]) -> list[Block]:
     hashes = [(f"SHA-256 of {name}", str(value)) for name, value in provenance["inputs"].items()]
     hashes.append(("SHA-256 of the model", str(prediction["model"]["sha256"])))
     rows = [
-        ("radiomics engine", str(provenance["engine"])),
+        *([("radiomics engine", str(provenance["engine"]))] if provenance["engine"] else []),
         ("seconds", _joined([f"{name} {fixed(spent, 1)}" for name, spent in provenance["seconds"].items()])),
         ("versions", _joined([f"{name} {version}" for name, version in provenance["versions"].items()])),
     ]

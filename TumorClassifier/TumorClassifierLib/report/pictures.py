@@ -14,13 +14,15 @@ from ..figure_file import house_style
 HEAT = "inferno"
 
 
-def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) -> bytes:
+def tumour_picture(image: sitk.Image, mask: sitk.Image | None, cam: sitk.Image | None) -> bytes:
     """PNG of the tumour's largest axial slice, whole and close up with the map, and of the slice of its peak.
 
-    image, mask, cam share one grid. Patient right is on the left of the picture, as radiologists hang images.
+    Without a mask: of the slice of the map's peak, without the map and under it, or of the middle slice where there
+    is no map either. image, mask, cam share one grid. Patient right is on the left of the picture, as radiologists
+    hang images.
     """
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    if mask is None:
+        return _whole_picture(image, cam)
     from matplotlib.figure import Figure
 
     image, mask = orient(image, "LPS"), orient(mask, "LPS")
@@ -41,10 +43,36 @@ def tumour_picture(image: sitk.Image, mask: sitk.Image, cam: sitk.Image | None) 
             if heat is not None:
                 _draw_heat(axis, heat[k], image.GetSpacing())
         if heat is not None:
-            bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), ax=close[-1], shrink=0.8, pad=0.02)
-            bar.set_label("class activation (0–1)", color="white")
-            bar.ax.tick_params(colors="white")
+            _draw_scale(figure, close[-1])
         return figure_bytes(figure, "png", facecolor="black", dpi=120)
+
+
+def _whole_picture(image: sitk.Image, cam: sitk.Image | None) -> bytes:
+    from matplotlib.figure import Figure
+
+    image = orient(image, "LPS")
+    values = sitk.GetArrayViewFromImage(image)
+    heat = None if cam is None else sitk.GetArrayFromImage(orient(cam, "LPS"))
+    k = len(values) // 2 if heat is None or not heat.any() else int(heat.max(axis=(1, 2)).argmax())
+    titles = ("axial slice",) if heat is None else ("strongest activation", "with the map")
+    with house_style():
+        figure = Figure(figsize=(4.2 * len(titles), 4.2), facecolor="black", layout="constrained")
+        axes = figure.subplots(1, len(titles), squeeze=False)[0]
+        for axis, title in zip(axes, titles, strict=True):
+            _draw_slice(axis, values[k], None, image.GetSpacing(), title)
+        if heat is not None:
+            _draw_heat(axes[-1], heat[k], image.GetSpacing())
+            _draw_scale(figure, axes[-1])
+        return figure_bytes(figure, "png", facecolor="black", dpi=120)
+
+
+def _draw_scale(figure: Any, axis: Any) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), ax=axis, shrink=0.8, pad=0.02)
+    bar.set_label("class activation (0–1)", color="white")
+    bar.ax.tick_params(colors="white")
 
 
 def _draw_heat(axis: Any, heat: np.ndarray, spacing: tuple[float, ...]) -> None:
@@ -53,15 +81,22 @@ def _draw_heat(axis: Any, heat: np.ndarray, spacing: tuple[float, ...]) -> None:
     axis.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=fade, extent=extent, interpolation="bilinear")
 
 
-def _draw_slice(axis: Any, grey: np.ndarray, inside: np.ndarray, spacing: tuple[float, ...], title: str) -> None:
+def _draw_slice(
+    axis: Any, grey: np.ndarray, inside: np.ndarray | None, spacing: tuple[float, ...], title: str
+) -> None:
     tissue = grey[grey > grey.min()]
     low, high = np.percentile(tissue if tissue.size else grey, (1.0, 99.5))
     extent = _extent(grey, spacing)
     axis.imshow(grey, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear")
-    y, x = (np.arange(n) * s + s / 2 for n, s in zip(grey.shape, (spacing[1], spacing[0]), strict=True))
-    axis.contour(x, y, inside, levels=[0.5], colors="#35e0a1", linewidths=1.3)
+    if inside is not None:
+        _draw_outline(axis, inside, spacing)
     axis.set_axis_off()
     axis.set_title(title, color="white", fontsize=9)
+
+
+def _draw_outline(axis: Any, inside: np.ndarray, spacing: tuple[float, ...]) -> None:
+    y, x = (np.arange(n) * s + s / 2 for n, s in zip(inside.shape, (spacing[1], spacing[0]), strict=True))
+    axis.contour(x, y, inside, levels=[0.5], colors="#35e0a1", linewidths=1.3)
 
 
 def _extent(grey: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float, float, float]:
