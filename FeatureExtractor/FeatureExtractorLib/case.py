@@ -165,11 +165,12 @@ def same_geometry(a: sitk.Image, b: sitk.Image) -> bool:
 
 
 def _corners_apart(a: sitk.Image, b: sitk.Image) -> float:
-    """The largest distance (mm, along an axis) between corresponding corners of two grids of one size.
+    """The largest distance (mm, along an axis) between corresponding corners of two grids of one size, 2D or 3D.
 
     ITK converts index to point in double precision, so the corners carry spacing, origin and direction at once.
     """
-    corners = [[i * (n - 1) for i, n in zip(corner, a.GetSize(), strict=True)] for corner in np.ndindex(2, 2, 2)]
+    size = a.GetSize()
+    corners = [[i * (n - 1) for i, n in zip(at, size, strict=True)] for at in np.ndindex(*(2 for _ in size))]
     return max(
         float(np.abs(np.subtract(*(image.TransformIndexToPhysicalPoint(corner) for image in (a, b)))).max())
         for corner in corners
