@@ -60,13 +60,15 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
         Returns a ShownResult. Raises TumorClassifierError with a sentence for the user; the scene is then unchanged.
         """
         from FeatureExtractorLib.progress import silent
+        from TumorClassifierLib.scene.explanation import evidence_of
         from TumorClassifierLib.scene.results import show_result
 
         case = self.caseOf(volumeNodes, segmentationNode, segmentId, clinical)
         result = self._classify(case, modelName, progress or silent)
         volumeNode = next(iter(volumeNodes.values()))
+        evidence = evidence_of(result.cam, case.mask)
         return show_result(
-            slicer.mrmlScene, volumeNode, segmentationNode, result.prediction, result.cam, result.nomogram
+            slicer.mrmlScene, volumeNode, segmentationNode, result.prediction, result.cam, result.nomogram, evidence
         )
 
     @staticmethod

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def describe(scene: Any) -> dict[str, Any]:
-    """Volumes, segmentations, tables, texts, series and charts by name, with their place in the subject hierarchy."""
+    """Volumes, segmentations, tables, texts, series, charts and markups by name, with their folders."""
     kinds = {
         "vtkMRMLScalarVolumeNode": _volume,
         "vtkMRMLSegmentationNode": _segmentation,
@@ -20,6 +20,8 @@ def describe(scene: Any) -> dict[str, Any]:
         "vtkMRMLPlotSeriesNode": _series,
         "vtkMRMLPlotChartNode": _chart,
         "vtkMRMLColorLegendDisplayNode": _legend,
+        "vtkMRMLMarkupsFiducialNode": _fiducials,
+        "vtkMRMLMarkupsROINode": _box,
     }
     described = {}
     for kind, describe_one in kinds.items():
@@ -133,6 +135,36 @@ def _legend(node: Any) -> dict[str, Any]:
         "labels": [node.GetNumberOfLabels(), node.GetLabelFormat()],
         "place": [list(node.GetSize()), list(node.GetPosition())],
         "of": node.GetDisplayableNode().GetName(),
+    }
+
+
+def _fiducials(node: Any) -> dict[str, Any]:
+    points = {}
+    for i in range(node.GetNumberOfControlPoints()):
+        position = [round(x, 3) for x in node.GetNthControlPointPositionWorld(i)]  # files keep three digits or more
+        seen = node.GetNthControlPointVisibility(i)
+        points[node.GetNthControlPointLabel(i)] = [position, seen, node.GetNthControlPointDescription(i)]
+    return {"points": points, **_markup(node)}
+
+
+def _box(node: Any) -> dict[str, Any]:
+    matrix = node.GetObjectToNodeMatrix()
+    axes = [round(matrix.GetElement(i, j), 3) for i in range(3) for j in range(3)]
+    score = node.GetAttribute("TumorClassifier.Score")
+    return {
+        "place": [[round(x, 3) for x in given] for given in (node.GetCenter(), node.GetSize())],
+        "axes": axes,
+        "called": [node.GetAttribute("TumorClassifier.Class"), score],
+        **_markup(node),
+    }
+
+
+def _markup(node: Any) -> dict[str, Any]:
+    display, transform = node.GetDisplayNode(), node.GetParentTransformNode()
+    return {
+        "colour": [round(c, 4) for c in display.GetSelectedColor()],
+        "under": transform and transform.GetName(),
+        "style": [node.GetLocked(), display.GetGlyphTypeAsString(), round(display.GetFillOpacity(), 4)],
     }
 
 

@@ -70,6 +70,7 @@ def write_outputs(
 
 def _write_scene(case: Case, modality: str, result: ClassificationResult, folder: Path) -> list[str]:
     """Write `scene.mrb` and `view.png`; returns a sentence where the picture cannot be drawn."""
+    from .scene.explanation import evidence_of
     from .scene.headless import start
     from .scene.results import show_result
     from .scene.storage import save_mrb
@@ -80,7 +81,8 @@ def _write_scene(case: Case, modality: str, result: ClassificationResult, folder
     scene.Clear(0)
     volume = add_volume(scene, case.image(modality), modality)
     segmentation = None if case.mask is None else add_segmentation(scene, case.mask, volume, "Segmentation")
-    shown = show_result(scene, volume, segmentation, result.prediction, result.cam, result.nomogram)
+    evidence = evidence_of(result.cam, case.mask)
+    shown = show_result(scene, volume, segmentation, result.prediction, result.cam, result.nomogram, evidence)
     save_mrb(scene, folder / "scene.mrb")
     with TemporaryDirectory(prefix="tumorclassifier-") as elsewhere:  # so that a full disk is told from no drawing
         drawn = Path(elsewhere) / "view.png"

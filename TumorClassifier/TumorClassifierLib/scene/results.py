@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from FeatureExtractorLib.files import json_text
 
 from .charts import Chart, points_chart, probability_chart
+from .explanation import Evidence, add_evidence
 from .hierarchy import add_folder_beside, move_into
 from .nomogram_view import nomogram_chart, nomogram_figure
 from .overlay import add_cam, show_in_slices
@@ -27,13 +28,15 @@ class ShownResult:
     points: Chart | None = None
     nomogram: Chart | None = None
     figure: Any | None = None
+    evidence: tuple[Any, ...] = ()
 
     @property
     def nodes(self) -> tuple[Any, ...]:
         """Every node of the result."""
         charts = [chart for chart in (self.probabilities, self.points, self.nomogram) if chart is not None]
         images = [node for node in (self.cam, self.figure) if node is not None]
-        return (*images, self.table, *(node for chart in charts for node in chart.nodes), *self.texts)
+        drawn = [node for chart in charts for node in chart.nodes]
+        return (*images, *self.evidence, self.table, *drawn, *self.texts)
 
 
 def show_result(
@@ -43,11 +46,13 @@ def show_result(
     prediction: Mapping[str, Any],
     cam: sitk.Image | None,
     nomogram: Mapping[str, Any] | None,
+    evidence: Evidence | None = None,
 ) -> ShownResult:
     """Put a result into the scene, in a folder beside the image, and its map over the image in the slice views.
 
     The segmentation is left where it is and shown as an outline.
-    prediction: as in `prediction.json`. cam: 0..1 on the volume's grid. nomogram: its JSON form.
+    prediction: as in `prediction.json`. cam: 0..1 on the volume's grid. nomogram: its JSON form. evidence: what else
+    explains the result.
     """
     folder = add_folder_beside(scene, f"{volume_node.GetName()}: {prediction['predicted']}", volume_node)
     if segmentation_node is not None and segmentation_node.GetDisplayNode() is not None:
@@ -69,6 +74,7 @@ def show_result(
         points=points_chart(scene, prediction) if points else None,
         nomogram=nomogram_chart(scene, nomogram, points) if nomogram is not None else None,
         figure=nomogram_figure(scene, nomogram, prediction["scores"]) if nomogram is not None else None,
+        evidence=add_evidence(scene, evidence, volume_node) if evidence is not None else (),
     )
     for node in shown.nodes:
         move_into(scene, folder, node)
