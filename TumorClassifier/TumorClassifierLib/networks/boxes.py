@@ -1,0 +1,48 @@
+"""Boxes around tumours: from masks, and how well found ones fit; (x0, y0, x1, y1) in pixels, ends excluded."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from FeatureExtractorLib.errors import InputError
+
+
+def boxes_of_mask(mask: np.ndarray, smallest: int = 1) -> np.ndarray:
+    """(m, 4) float32: a box around each 8-connected component of a slice's mask (rows, columns), top to bottom.
+
+    smallest: components of fewer pixels are left out. Raises InputError for a mask that is no slice.
+    """
+    if mask.ndim != 2:
+        raise InputError(f"Boxes are drawn around the mask of one slice, not of the shape {mask.shape}.")
+    labels, _ = ndimage.label(mask > 0, structure=np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    found = [
+        (columns.start, rows.start, columns.stop, rows.stop)
+        for i, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1)
+        if sizes[i] >= smallest
+    ]
+    return np.asarray(found, dtype=np.float32).reshape(-1, 4)
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """(m,) areas of (m, 4) boxes in pixels."""
+    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), dtype=np.float64)
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(m, n) intersections over unions (IoU) of (m, 4) and (n, 4) boxes."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2, dtype=np.float64)
+    union = areas(one)[:, None] + areas(other)[None] - shared
+    return np.asarray(np.where(union > 0, shared / np.where(union > 0, union, 1), 0.0))
+
+
+def recall(found: Sequence[np.ndarray], true: Sequence[np.ndarray], least: float = 0.5) -> float | None:
+    """The share of true boxes that a found box covers with an IoU of `least` or more; None without true boxes.
+
+    found, true: per image (m, 4). A found box may count for several true ones.
+    """
+    hits = [overlap(t, f).max(axis=1, initial=0.0) >= least for f, t in zip(found, true, strict=True)]
+    return float(np.concatenate(hits).mean()) if sum(map(len, hits)) else None
