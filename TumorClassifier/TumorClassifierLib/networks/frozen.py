@@ -4,7 +4,6 @@ What is pooled depends on the trunk and the image alone, not on the fold or the 
 once, however many folds and epochs see it.
 """
 
-import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,13 +17,14 @@ from FeatureExtractorLib.files import sha256_of_bytes
 from FeatureExtractorLib.progress import Progress, silent
 
 from .mr_augmentation import MrAugmentation
+from .resnet2d import with_head
 from .training import TrainingResult, TrainingSettings, train_classifier
 
 if TYPE_CHECKING:
     from torch import nn
 
 MOST_BYTES = 1 << 28
-BATCH = 32
+BATCH = 32  # on a GPU; on a processor single images are as fast, and their bits depend on no neighbour
 
 
 class PooledFeatures:
@@ -58,14 +58,15 @@ class PooledFeatures:
         found = {key: self._kept[key] for row in keys for key in row if key in self._kept}
         lacking = list(dict.fromkeys((key, k, i) for k, row in enumerate(keys) for i, key in enumerate(row)))
         lacking = [place for place in lacking if place[0] not in found]
-        for start in range(0, len(lacking), BATCH):
+        batch = 1 if next(trunk.parameters()).device.type == "cpu" else BATCH
+        for start in range(0, len(lacking), batch):
             progress("features of the frozen network", start / len(lacking))
-            places = lacking[start : start + BATCH]
+            places = lacking[start : start + batch]
             pictures = [
                 images[i] if k == 0 or augmentation is None else augmentation.copy_of(images[i], digests[i], seed, k)
                 for _, k, i in places
             ]
-            pooled = pooled_features(trunk, np.stack(pictures), BATCH).astype(np.float32)
+            pooled = pooled_features(trunk, np.stack(pictures), batch).astype(np.float32)
             for (key, _, _), features in zip(places, pooled, strict=True):
                 found[key] = features
                 self._keep(key, features)
@@ -93,12 +94,11 @@ def train_head(
 ) -> "TrainingResult[nn.Sequential]":
     """Train a copy of a classifier's head on pooled features; as training it behind its frozen trunk, up to rounding.
 
+    What is returned shares the trunk.
     features: (n, width) of each augmented copy, of which the epochs take turns, or of the images themselves.
     validation: features (m, width) and labels. The rest, and what is raised, as `train_classifier`.
     """
-    head = model.get_submodule("head")
+    head: nn.Sequential = model.get_submodule("head")  # type: ignore[assignment]
     own = replace(settings, frozen=(), rates=(), learning_rate=settings.rate_of("head"), augmentation=False)
     trained = train_classifier(head, list(features), labels, own, validation, progress, checkpoint=checkpoint)
-    whole = copy.deepcopy(model)
-    whole.add_module("head", trained.model)
-    return TrainingResult(whole.eval(), trained.curves, trained.best_epoch)
+    return TrainingResult(with_head(model, trained.model), trained.curves, trained.best_epoch)

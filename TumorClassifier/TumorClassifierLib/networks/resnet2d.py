@@ -1,5 +1,6 @@
 """A slice classifier: a convolutional network's trunk with dropout and one linear layer behind it."""
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,17 +25,27 @@ def build_classifier(
     same random numbers. Raises InputError for an unknown backbone, fewer than two classes or a dropout outside
     0–1, and as `build_backbone` does for weights.
     """
+    head = build_head(backbone, n_classes, dropout)
+    return with_head(build_backbone(backbone, weights or Weights("seed", "0")), head)
+
+
+def build_head(backbone: str, n_classes: int, dropout: float = 0.0) -> "nn.Sequential":
+    """Dropout and one linear layer for pooled features (n, width) of a backbone; raises as `build_classifier`."""
     from torch import nn
 
     if n_classes < 2:
         raise InputError(f"A classifier cannot have {n_classes} classes; give at least two.")
     if not 0 <= dropout < 1:
         raise InputError(f"The dropout cannot be {dropout}; choose a share from 0 to below 1.")
-    model = build_backbone(backbone, weights or Weights("seed", "0"))
     with seeded(HEAD_SEED):
-        head = nn.Sequential(nn.Dropout(dropout), nn.Linear(backbone_spec(backbone).width, n_classes))
-    model.add_module("head", head)
-    return model.eval()
+        return nn.Sequential(nn.Dropout(dropout), nn.Linear(backbone_spec(backbone).width, n_classes)).eval()
+
+
+def with_head(backbone: "nn.Sequential", head: "nn.Sequential") -> "nn.Sequential":
+    """The classifier of a backbone and a head on one device; it shares both, and copies neither."""
+    from torch import nn
+
+    return nn.Sequential(OrderedDict([*list(backbone.named_children())[:3], ("head", head)])).eval()
 
 
 def split(model: "nn.Sequential") -> tuple["nn.Sequential", "nn.Sequential"]:

@@ -59,11 +59,11 @@ def train_classifier(
     model: any network whose output is (n, K) logits, on the device to train on. images: float32, (n, 3, rows,
     columns) in 0–1 for slices, (n, channels, z, y, x) or (n, features); or k augmented copies of them, of which epoch
     e takes number e mod k. labels: (n,) class indices. The last epoch's weights are kept, or, with validation
-    (images, labels), those of the lowest validation loss. augmentation: of a batch, in place of the one for slices
-    that the settings describe. checkpoint: a folder to go on from after a kill, see `checkpoint`. The same seed,
-    threads and machine give the same bits, interrupted or not. `progress` is called at every batch and may raise
-    Cancelled. Raises InputError for labels that do not fit, a class without images, early stopping without validation
-    images, a stage that the network has not, or a loss that is no longer finite.
+    (images, labels), those of the lowest validation loss unless the settings say otherwise. augmentation: of a batch,
+    in place of the one for slices that the settings describe. checkpoint: a folder to go on from after a kill, see
+    `checkpoint`. The same seed, threads and machine give the same bits, interrupted or not. `progress` is called at
+    every batch and may raise Cancelled. Raises InputError for labels that do not fit, a class without images, early
+    stopping without validation images, a stage that the network has not, or a loss that is no longer finite.
     """
     import torch
 
@@ -144,7 +144,9 @@ class _Run:
                     state = {n: t.clone() for n, t in self.optimisation.changing().items()}
                     reached.best, reached.best_loss, reached.best_state = epoch, checked[0], state
             self._save()
-        if reached.best_state is not None:
+        if not self.settings.keep_best:
+            reached.best = len(reached.curves) - 1
+        elif reached.best_state is not None:
             self.model.load_state_dict(reached.best_state, strict=False)
         progress("training", 1.0)
 

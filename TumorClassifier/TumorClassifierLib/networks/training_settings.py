@@ -24,9 +24,10 @@ class TrainingSettings:
     after a linear rise over the first epoch). class_weights: each class counts the same in the loss. frozen: stages,
     named as in the network ("trunk", "trunk.layer1"), that keep their weights and batch statistics. rates: pairs of
     a stage and its own learning rate; of several that fit the longest name counts. accumulation: batches whose
-    gradients make one step. mixed_precision: 16-bit arithmetic where it is safe, on CUDA only. patience: stop after
-    so many epochs without a lower validation loss; None never stops early. threads: of the processor; None leaves
-    torch's own number (the same number gives the same bits).
+    gradients make one step. keep_best: of validated training keep the epoch of the lowest loss, else the last, so
+    that validation images only watch. mixed_precision: 16-bit arithmetic where it is safe, on CUDA only. patience:
+    stop after so many epochs without a lower validation loss; None never stops early. threads: of the processor; None
+    leaves torch's own number (the same number gives the same bits).
     """
 
     epochs: int = 30
@@ -48,6 +49,7 @@ class TrainingSettings:
     frozen: tuple[str, ...] = ()
     rates: tuple[tuple[str, float], ...] = ()
     accumulation: int = 1
+    keep_best: bool = True
     mixed_precision: bool = False
 
     def __post_init__(self) -> None:

@@ -21,7 +21,11 @@ from types import ModuleType
 
 from FeatureExtractorLib.errors import InputError
 
-RECIPES = {"dtlr-nomogram": "dtlr_nomogram", "multimodal-signature": "multimodal_signature"}
+RECIPES = {
+    "dtlr-nomogram": "dtlr_nomogram",
+    "multimodal-signature": "multimodal_signature",
+    "resnet-transfer": "resnet_transfer",
+}
 
 
 def recipe_module(name: str) -> ModuleType:
