@@ -106,6 +106,10 @@ def train(
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Keep each case's numbers here, to go on later.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", metavar="DIR", help="Keep networks in training here, to go on after a stop."),
+    ] = None,
     version: Annotated[str, typer.Option("--version", help="Version of the model.")] = "1",
     as_json: JsonOption = False,
 ) -> None:
@@ -117,6 +121,7 @@ def train(
     from FeatureExtractorLib.manifest import read_manifest
 
     from .bundle import SUFFIX, write_bundle
+    from .networks.checkpoint import checkpoints_in
     from .recipes import recipe_module
     from .settings import read_settings
     from .training import train as train_recipe
@@ -126,7 +131,7 @@ def train(
         raise InputError(f"{out} is no model's name; end it in {SUFFIX}.")
     check_can_write(out)
     chosen = read_settings(module.Settings, settings)
-    with progress_bar() as progress:
+    with checkpoints_in(checkpoint), progress_bar() as progress:
         bundle, left_out = train_recipe(
             recipe, read_manifest(manifest), chosen, name=out.stem, version=version, cache=cache, progress=progress
         )

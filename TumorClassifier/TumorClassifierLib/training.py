@@ -259,9 +259,9 @@ def _check_one_class_a_patient(entries: Sequence[CaseEntry]) -> None:
 
 
 def _clinical(fitted: Any) -> list[dict[str, Any]]:
-    """Every clinical variable that any class's nomogram has, once."""
-    variables = {v.name: v.to_json() for nomogram in fitted.nomograms for v in nomogram.variables}
-    return list(variables.values())
+    """Every clinical variable that any class's nomogram has, or a model without nomogram, once."""
+    known = [*(v for nomogram in fitted.nomograms for v in nomogram.variables), *getattr(fitted, "variables", ())]
+    return list({v.name: v.to_json() for v in known}.values())
 
 
 def _without_folders(settings: Any) -> dict[str, Any]:
