@@ -164,8 +164,10 @@ def describe(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> ClassificationResult:
-    """Classify one case with a trained bundle of this recipe.
+def classify(
+    case: Case, bundle: Bundle, progress: Progress = silent, activation: str | None = None
+) -> ClassificationResult:
+    """Classify one case with a trained bundle of this recipe; activation: how its map is made, where not as trained.
 
     Modalities that only stand beside the deciding one may be absent. Raises InputError when the case lacks the
     deciding modality, the mask or has a clinical level that the model has not seen, WeightsUnavailable when a
@@ -174,6 +176,7 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
     watch = Stopwatch()
     with watch.stage("model"):
         settings, fitted = unpack(bundle)
+        settings = replace(settings, activation=activation or settings.activation)
         main, *others = settings.modalities
         network = fitted.network(main)
         there = (main, *(modality for modality in others if modality in case.images))
