@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 import torchvision
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from FeatureExtractorLib.deep.backbones import parse_weights
 from FeatureExtractorLib.errors import Cancelled, InputError
-from TumorClassifierLib.networks.boxes import areas, boxes_of_mask, overlap, recall
+from TumorClassifierLib.networks.boxes import areas, boxes_of_mask, corners_mm, overlap, recall
 from TumorClassifierLib.networks.deformable import deformable_convolution, make_deformable
 from TumorClassifierLib.networks.detection import DetectorShape, Found, build_detector, detect
 from TumorClassifierLib.networks.detector_training import DetectorTraining, LabelledSlice, train_detector
@@ -71,6 +72,18 @@ def test_recall_by_hand() -> None:
     assert recall(found, true) == pytest.approx(1 / 3)  # IoU 0.6, none, 0.25
     assert recall(found, true, 0.25) == pytest.approx(2 / 3)
     assert recall([np.zeros((0, 4))], [np.zeros((0, 4))]) is None
+
+
+def test_corners_in_mm_by_hand() -> None:
+    image = sitk.Image(8, 6, 4, sitk.sitkUInt8)
+    image.SetSpacing((2.0, 3.0, 5.0))
+    image.SetOrigin((10.0, 20.0, 30.0))
+    image.SetDirection((0, 0, 1, 1, 0, 0, 0, 1, 0))  # a sagittal series: columns run back, rows up, slices left
+    found = corners_mm(np.array([1, 2, 3, 4]), 2, image)
+    # columns 1 to 3: 20 + 2 · (0.5, 2.5); rows 2 to 4: 30 + 3 · (1.5, 3.5); slice 2: 10 + 5 · 2
+    np.testing.assert_allclose(found, [[20, 21, 34.5], [20, 25, 34.5], [20, 25, 40.5], [20, 21, 40.5]])
+    sides = np.linalg.norm(np.diff(found, axis=0), axis=1)
+    np.testing.assert_allclose(sides, [4, 6, 4])  # two pixels of 2 mm, two of 3 mm
 
 
 ALWAYS = CutMixSettings(probability=1.0)
@@ -193,7 +206,7 @@ def planted(n: int, seed: int) -> list[LabelledSlice]:
     return slices
 
 
-QUICK = DetectorTraining(epochs=8, batch_size=4, learning_rate=0.002, optimizer="adamw")
+QUICK = DetectorTraining(epochs=6, batch_size=4, learning_rate=0.002, optimizer="adamw")
 
 
 @pytest.fixture(scope="module")

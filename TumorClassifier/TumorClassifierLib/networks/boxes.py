@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from FeatureExtractorLib.errors import InputError
@@ -46,3 +47,13 @@ def recall(found: Sequence[np.ndarray], true: Sequence[np.ndarray], least: float
     """
     hits = [overlap(t, f).max(axis=1, initial=0.0) >= least for f, t in zip(found, true, strict=True)]
     return float(np.concatenate(hits).mean()) if sum(map(len, hits)) else None
+
+
+def corners_mm(box: np.ndarray, index: int, image: sitk.Image) -> np.ndarray:
+    """(4, 3) corners in mm (LPS) of a box in slice `index` of a volume's third axis, around the box in its order.
+
+    The corners lie on the outer edges of the box's pixels.
+    """
+    x0, y0, x1, y1 = (float(v) - 0.5 for v in box)  # a pixel's centre has the whole number
+    around = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+    return np.array([image.TransformContinuousIndexToPhysicalPoint((x, y, float(index))) for x, y in around])
