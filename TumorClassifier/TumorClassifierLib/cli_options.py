@@ -47,6 +47,15 @@ DeidentifyOption = Annotated[
         "--deidentify", help="With --dicom: leave out what identifies the patient, by the basic profile of PS3.15."
     ),
 ]
+CamOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cam",
+        metavar="METHOD",
+        help="How the map is made, where not as the model says: grad-cam, grad-cam++, smooth-grad-cam++ or "
+        "guided-grad-cam.",
+    ),
+]
 RequireSignatureOption = Annotated[
     bool,
     typer.Option("--require-signature", help="Refuse a model that no trusted key has signed; see `models trust`."),

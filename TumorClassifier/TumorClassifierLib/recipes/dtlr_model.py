@@ -13,6 +13,7 @@ from FeatureExtractorLib.preparation import Preparation
 from ..bundle import Bundle
 from ..card import About
 from ..evaluation.thresholds import check_rule
+from ..explain.cam import GRAD_CAM, check_method
 from ..networks.resnet2d import build_classifier
 from ..networks.state import load_state, save_state
 from ..networks.training import TrainingSettings
@@ -46,7 +47,8 @@ class Settings:
     that `agree` has written, taken for radiomics in place of the ICC of this cohort's readers. positive: of two
     classes the one whose probability is given (default: the last by name). threshold: how it is cut, see
     `choose_threshold`. folds, repeats: of the patient-wise cross-validation that judges the recipe. inner_folds: of
-    the cross-fitting that feeds the nomogram. about: what the model card should say of the data.
+    the cross-fitting that feeds the nomogram. activation: how the map is made, see `activation_maps`. about: what the
+    model card should say of the data.
     """
 
     modality: str = "T1C"
@@ -59,6 +61,7 @@ class Settings:
     backbone: str = "resnet50"
     weights: str = "imagenet"
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    activation: str = GRAD_CAM
     icc: float = 0.8
     stable_features: str | None = None
     spearman: float = 0.9
@@ -77,6 +80,7 @@ class Settings:
         for name, share in shares.items():
             if not 0 < share <= 1:
                 raise InputError(f"The setting {name} cannot be {share}; choose a share above 0 and up to 1.")
+        check_method(self.activation)
         for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")

@@ -20,7 +20,7 @@ Three or more classes share the network; steps 5 to 8 are done for each class ag
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -188,14 +188,17 @@ def describe(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> ClassificationResult:
-    """Classify one case with a trained bundle of this recipe.
+def classify(
+    case: Case, bundle: Bundle, progress: Progress = silent, activation: str | None = None
+) -> ClassificationResult:
+    """Classify one case with a trained bundle of this recipe; activation: how its map is made, where not as trained.
 
     Raises InputError when the case lacks the modality, the mask or has a clinical level that the model has not seen.
     """
     watch = Stopwatch()
     with watch.stage("model"):
         settings, fitted = unpack(bundle)
+        settings = replace(settings, activation=activation or settings.activation)
         engine = get_engine(settings.engine)
         radiomics = parse_settings(bundle.name, bundle.manifest["radiomics"])
     with watch.stage("measuring"):
@@ -219,6 +222,7 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
             fitted.classes.index(predicted),
             case.image(settings.modality),
             progress,
+            settings.activation,
         )
     prediction = prediction_document(
         case,
