@@ -291,5 +291,6 @@ def _summary(cohort: MeasuredCohort, manifest_sha256: str) -> dict[str, Any]:
         "cases": len(cohort.cases),
         "patients_by_class": {label: labels.count(label) for label in dict.fromkeys(labels)},
         "failures": len(cohort.failures),
+        "second_reader": sum(case.second is not None for case in cohort.cases),
         "manifest": manifest_sha256,
     }

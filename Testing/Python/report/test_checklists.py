@@ -10,10 +10,11 @@ import pytest
 from TumorClassifierLib.bundle import Bundle
 from TumorClassifierLib.report.clear import ITEMS as CLEAR
 from TumorClassifierLib.report.clear import clear
-from TumorClassifierLib.report.content import Checklist, Entry
+from TumorClassifierLib.report.content import Checklist, Entry, Figure, Text
 from TumorClassifierLib.report.evidence import evidence_of
 from TumorClassifierLib.report.metrics_score import ITEMS as METRICS
 from TumorClassifierLib.report.metrics_score import metrics_checklist, metrics_score, quality
+from TumorClassifierLib.report.model import model_section
 
 CATEGORIES = {  # the sums of the published weights by category
     "Study design": 0.2022,
@@ -115,9 +116,37 @@ def test_stable_features_need_a_second_reader_or_a_list(made_model) -> None:
 
     bundle = made_model()
     assert of(bundle)[0][31].verdict == of(bundle)[1][14].verdict == "no"
-    for change in (second_reader, given_list):
+
+    def counted(held: dict[str, Any]) -> None:
+        held["manifest"]["cohort"]["second_reader"] = 30
+
+    def too_few(held: dict[str, Any]) -> None:
+        second_reader(held)
+        held["manifest"]["cohort"]["second_reader"] = 1
+
+    for change in (second_reader, given_list, counted):
         reporting, method = of(changed(bundle, change))
         assert reporting[31].verdict == method[14].verdict == "yes"
+    assert "30 cases outlined by a second reader, ICC at least 0.8" in of(changed(bundle, counted))[0][31].note
+    reporting, method = of(changed(bundle, too_few))
+    assert reporting[31].verdict == method[14].verdict == "no", "agreement takes two cases at least"
+
+
+def test_stability_is_a_step_only_where_it_was_tested(made_model) -> None:
+    def shown(count: int) -> str:
+        held = changed(made_model(), lambda held: held["manifest"]["cohort"].update(second_reader=count))
+        return " ".join(block.caption for block in model_section(evidence_of(held)) if isinstance(block, Figure))
+
+    assert "107 measured → 90 finite and varying → 4 selected" in shown(0)
+    assert "90 finite and varying → 90 stable between readers → 4 selected" in shown(30)
+
+
+def test_signs_of_an_equation_have_room(made_model) -> None:
+    def equation(held: dict[str, Any]) -> None:
+        held["description"]["signatures"][0]["formula"] = "s = -0.5\n    -2e-05 × z(a-b)\n    +3 × z(c)\nwhere z is"
+
+    section = model_section(evidence_of(changed(made_model(), equation)))
+    assert "s = −0.5 − 2e-05 × z(a-b) + 3 × z(c)" in [block.text for block in section if isinstance(block, Text)]
 
 
 def test_preparation_is_claimed_where_something_was_done(made_model) -> None:

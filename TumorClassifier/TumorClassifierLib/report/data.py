@@ -146,9 +146,10 @@ def _network(e: Evidence) -> list[str]:
         margin = (
             "" if crop.get("view") == "bounding-box" else f", {percent(crop.get('margin'), 0)} of margin around it"
         )
-        grid = _size((settings.get("preparation") or {}).get("spacing") or ())
+        spacing = (settings.get("preparation") or {}).get("spacing") or ()
+        grid = f"a grid of {_size(spacing)}" if any(spacing) else "the image's own grid"
         said.append(
-            f"A network sees {VIEWS.get(str(crop.get('view')), 'a slice')}{margin}, on a grid of {grid}, brought to "
+            f"A network sees {VIEWS.get(str(crop.get('view')), 'a slice')}{margin}, on {grid}, brought to "
             f"{size} × {size} pixels; percentiles {crop.get('low'):g} and {crop.get('high'):g} of the crop become the "
             f"ends of the {colour}."
         )
@@ -175,6 +176,4 @@ def _shown(value: Any) -> str:
 
 
 def _size(spacing: Any) -> str:
-    if not spacing:
-        return "the image's own spacing"
     return f"{' × '.join(f'{float(mm):g}' for mm in spacing)} mm{' (0 keeps the axis)' if 0 in spacing else ''}"

@@ -101,20 +101,25 @@ class Evidence:
         )
 
     @property
+    def outlined_twice(self) -> int | None:
+        """Training cases that a second reader outlined, too; None where the model file does not say."""
+        count = self.manifest["cohort"].get("second_reader")
+        return count if isinstance(count, int) else None
+
+    @property
     def agreement(self) -> str:
         """What shows that unstable features were dropped; empty where nothing does."""
         if self.settings.get("stable_features"):
             return f"list of stable features {self.settings['stable_features']}"
-        readers = int(self.manifest["cohort"].get("second_reader") or 0)
-        dropped = [
-            block
-            for block, steps in (self.description.get("flow") or {}).items()
-            if "stable" in steps and steps["stable"] < steps.get("usable", steps["stable"])
-        ]
-        if readers or dropped:
-            who = f"{readers} cases outlined by a second reader" if readers else "a second reader's outlines"
-            return f"{who}, ICC at least {self.settings.get('icc')}"
-        return ""
+        if self.outlined_twice is not None:
+            who = f"{self.outlined_twice} cases outlined by a second reader" if self.outlined_twice > 1 else ""
+        else:  # a model file of before the count: features that were dropped tell that there was a second reader
+            dropped = any(
+                "stable" in steps and steps["stable"] < steps.get("usable", steps["stable"])
+                for steps in (self.description.get("flow") or {}).values()
+            )
+            who = "a second reader's outlines" if dropped else ""
+        return f"{who}, ICC at least {self.settings.get('icc')}" if who else ""
 
 
 def evidence_of(bundle: Bundle, others: Sequence[Part] = ()) -> Evidence:

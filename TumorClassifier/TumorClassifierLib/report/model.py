@@ -1,5 +1,6 @@
 """The report's section on how the model was made: selection, signatures, clinical tables, regression, nomograms."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from .evidence import Evidence
 from .flow_figure import MOST_LANES, draw_flow
 from .numbers import capital, counted, fixed, listed, p_value, ratio, significant
 
+MINUS = "\N{MINUS SIGN}"
 STEPS = {
     "measured": "measured",
     "usable": "finite and varying",
@@ -57,7 +59,10 @@ def _of(tables: Sequence[Mapping[str, Any]] | None, name: str) -> list[Mapping[s
 
 
 def _flow(e: Evidence) -> list[Block]:
-    flow = {str(block): _in_order(steps) for block, steps in (e.description.get("flow") or {}).items()}
+    flow = {
+        str(block): _in_order(steps if e.agreement else _untested(steps))
+        for block, steps in (e.description.get("flow") or {}).items()
+    }
     if not flow:
         return []
     lines = [
@@ -68,6 +73,11 @@ def _flow(e: Evidence) -> list[Block]:
     caption = f"Features left after each step. {'; '.join(lines)}."
     alt = "Chart of the selection steps"
     return [Figure(lambda path: draw_flow(lanes, path), caption, alt, width=0.25 * min(MOST_LANES, len(lanes)))]
+
+
+def _untested(steps: Mapping[str, int]) -> dict[str, int]:
+    """The steps without the agreement of readers: what passed it, untested, is what was usable."""
+    return {"usable" if step == "stable" else step: n for step, n in steps.items()}
 
 
 def _in_order(steps: Mapping[str, int]) -> dict[str, int]:
@@ -88,7 +98,7 @@ def _signature(signature: Mapping[str, Any]) -> list[Block]:
         )
         for term in terms
     )
-    equation = " ".join(str(signature.get("formula") or "").split("\nwhere")[0].split())
+    equation = _spaced(" ".join(str(signature.get("formula") or "").split("\nwhere")[0].split()))
     name, label = signature["name"], signature["class"]
     blocks: list[Block] = [
         Table(
@@ -107,6 +117,12 @@ def _signature(signature: Mapping[str, Any]) -> list[Block]:
     if signature.get("penalty"):
         blocks += _penalty(signature)
     return blocks
+
+
+def _spaced(equation: str) -> str:
+    """An equation with room around the signs of its terms, and a minus that is one."""
+    first = equation.replace("= -", f"= {MINUS}")
+    return re.sub(r" ([+-])(?=\d)", lambda sign: f" {sign[1].replace('-', MINUS)} ", first)
 
 
 def _penalty(signature: Mapping[str, Any]) -> list[Block]:
