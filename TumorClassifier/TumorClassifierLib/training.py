@@ -19,6 +19,7 @@ from FeatureExtractorLib.radiomics.presets import parse_settings
 from .blocks import finite_in_every_case, labels_of
 from .bundle import MODEL_NAME, Bundle
 from .card import model_card
+from .chance import chance_warning
 from .evaluation.cohort_table import cohort_table
 from .measures import CaseMeasures, MeasuredCohort, measure_cohort
 from .out_of_fold import OutOfFold, out_of_fold, predictions_of
@@ -59,6 +60,8 @@ def train(
     cases, warnings = finite_in_every_case(cohort.cases)
     judged_inside = out_of_fold(module, cases, classes, settings, progress)
     parts = [_part(CROSS_VALIDATION, module, cases, classes, judged_inside, settings)]
+    if told := chance_warning(parts[0]["metrics"], module.MAIN):
+        warnings += (told,)
     fitted = module.fit(cases, classes, settings, progress)
     left_out = dict(cohort.failures)
     if left_out:

@@ -12,6 +12,7 @@ from FeatureExtractorLib.provenance import versions
 from FeatureExtractorLib.radiomics.engine import RadiomicsEngine
 
 from ..bundle import Bundle
+from ..chance import chance_warning
 from ..clinical import ClinicalVariable, is_missing
 from ..settings import plain
 from ..trust import Trust
@@ -86,6 +87,7 @@ def plain_prediction(
         },
         "contributions": [dict(item) for item in contributions],
         "warnings": [
+            *_no_better_than_chance(bundle, main),
             *warnings,
             *trust.set_warnings(kept, list(classes).index(predicted), classes),
             *_missing_values(case, variables),
@@ -197,6 +199,11 @@ def _missing_values(case: Case, variables: Sequence[ClinicalVariable]) -> list[W
     ]
 
 
+def _no_better_than_chance(bundle: Bundle, main: str) -> list[Warning]:
+    told = chance_warning(bundle.manifest.get("metrics") or {}, main)
+    return [{"code": "no-better-than-chance", "text": told}] if told else []
+
+
 def _unused_values(case: Case, variables: Sequence[ClinicalVariable]) -> list[Warning]:
     """A warning where a value is given that the model has no use for, its name perhaps mistyped."""
     known = {variable.name for variable in variables}
@@ -204,4 +211,5 @@ def _unused_values(case: Case, variables: Sequence[ClinicalVariable]) -> list[Wa
     if not unused:
         return []
     has = f"has {', '.join(sorted(known))}" if known else "has no clinical variable"
-    return [{"code": "clinical-value-unused", "text": f"{', '.join(unused)} was not used: the model {has}."}]
+    text = f"{', '.join(unused)} {'was' if len(unused) == 1 else 'were'} not used: the model {has}."
+    return [{"code": "clinical-value-unused", "text": text}]
