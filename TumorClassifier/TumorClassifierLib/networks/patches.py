@@ -7,7 +7,7 @@ import numpy as np
 
 from FeatureExtractorLib.progress import Progress, silent
 
-from ..explain.cam import activation_maps
+from ..explain.cam import GRAD_CAM, activation_maps
 from .inputs import batch_outputs
 from .volume3d import split_volume_network
 
@@ -49,14 +49,16 @@ def volume_maps(
     class_index: int,
     patch: Patch | None = None,
     progress: Progress = silent,
+    method: str = GRAD_CAM,
 ) -> np.ndarray:
-    """Grad-CAM (n, z, y, x) float32, 0 or more, of volumes (n, channels, z, y, x): the mean of the patches that see a
-    voxel. Raises InputError as `activation_maps`.
+    """Maps (n, z, y, x) float32, 0 or more, of volumes (n, channels, z, y, x): the mean of the patches that see a
+    voxel. method: and errors as `activation_maps`.
     """
     trunk, head = split_volume_network(model)
     total = np.zeros((len(volumes), *volumes.shape[2:]), dtype=np.float32)
     seen = np.zeros(volumes.shape[2:], dtype=np.float32)
     for where in patches_of(volumes.shape[2:], patch):
-        total[(..., *where)] += activation_maps(trunk, head, volumes[(..., *where)], class_index, progress=progress)
+        part = volumes[(..., *where)]
+        total[(..., *where)] += activation_maps(trunk, head, part, class_index, method, progress=progress)
         seen[where] += 1
     return np.asarray(total / seen)

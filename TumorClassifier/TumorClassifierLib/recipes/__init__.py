@@ -25,6 +25,7 @@ RECIPES = {
     "dtlr-nomogram": "dtlr_nomogram",
     "multimodal-signature": "multimodal_signature",
     "resnet-transfer": "resnet_transfer",
+    "volume-cnn": "volume_cnn",
 }
 
 

@@ -108,6 +108,12 @@ def _picture(prediction: Mapping[str, Any], picture: bytes, cam: sitk.Image | No
     caption = f"{slices} A map shows what moved the network, not where disease is."
     if not sitk.GetArrayViewFromImage(cam).any():
         caption += f" This map is empty: nothing in the image spoke for {prediction['predicted']}."
+    focus = prediction.get("focus") or {}
+    if "inside" in focus:
+        caption += (
+            f" {percent(focus['inside'], 0)} of the map lies in the outlined tumour (Dice of the tumour and the map "
+            f"above half its maximum: {fixed(focus['dice'], 2)})."
+        )
     alt = f"Axial slice with {'tumour outline and ' if outlined else ''}class-activation map"
     return [Heading("Where the network looked"), Picture(picture, caption, alt)]
 
