@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from FeatureExtractorLib.case import Case
+from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.preparation import PreparedImage
 from FeatureExtractorLib.progress import Progress
 
@@ -72,7 +73,8 @@ def activation(
         return weighted_maps(network, images, full, progress)
 
     image = prepared[modality]
-    return volume_of_slices(maps, image.working_image, image.working_mask, wanted.crop, case.image(modality))
+    slices = wanted.crop or SliceSettings()
+    return volume_of_slices(maps, image.working_image, image.working_mask, slices, case.image(modality))
 
 
 def strongest_channels(svm: SvmModel, values: np.ndarray, sign: float = 1.0) -> tuple[str, str, dict[int, float]]:
