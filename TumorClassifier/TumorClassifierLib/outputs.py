@@ -17,11 +17,11 @@ from .dicom_output import FILES as DICOM_FILES
 from .dicom_output import DicomOutput
 from .nomogram import Nomogram
 from .nomogram_figure import draw_nomogram
-from .report import patient_report, tumour_picture
+from .report import patient_pdf, patient_report, tumour_picture
 from .results import ClassificationResult
 from .stopwatch import Stopwatch
 
-OPTIONAL = {"cam.nrrd", "nomogram.svg", "scene.mrb", "view.png", *DICOM_FILES}
+OPTIONAL = {"cam.nrrd", "nomogram.svg", "report.pdf", "scene.mrb", "view.png", *DICOM_FILES}
 SCENE_NOTE = "scene.mrb and view.png were not made because slicer-core is not installed; see `tumorclassifier doctor`."
 
 
@@ -52,6 +52,9 @@ def write_outputs(
             picture = tumour_picture(image, case.mask, result.cam)
             report = patient_report(result, bundle.manifest, picture, outlined=case.mask is not None)
             (unfinished / "report.html").write_text(report, encoding="utf-8")
+            if find_spec("reportlab") is not None:
+                printed = patient_pdf(result, bundle.manifest, picture, outlined=case.mask is not None)
+                (unfinished / "report.pdf").write_bytes(printed)
         if dicom is not None:
             with watch.stage("dicom"):
                 notes += dicom.write(case, result, unfinished)

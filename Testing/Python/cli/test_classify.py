@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 Run = Callable[..., tuple[int, str, str]]
-OUTPUTS = {"prediction.json", "report.html", "cam.nrrd", "nomogram.svg"}
+OUTPUTS = {"prediction.json", "report.html", "report.pdf", "cam.nrrd", "nomogram.svg"}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,16 @@ def test_report_stands_alone(classified: Path) -> None:
     assert "For research use only" in report
     assert "data:image/png;base64," in report and "data:image/svg+xml;base64," in report
     assert "http" not in report.replace("http://www.w3.org", ""), "nothing may be fetched from elsewhere"
+
+
+def test_the_report_is_a_pdf_too(classified: Path) -> None:
+    from pypdf import PdfReader
+
+    case_id = json.loads((classified / "prediction.json").read_text())["case"]["case_id"]
+    pages = PdfReader(classified / "report.pdf").pages
+    text = " ".join(page.extract_text() for page in pages)
+    assert "Tumour classification report" in text and f"case {case_id}" in text
+    assert "For research use only" in text and "SHA-256 of the model" in text
 
 
 def test_same_input_gives_the_same_prediction(
@@ -253,8 +263,8 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(trained, case_files, run_c
 def test_nothing_of_an_earlier_case_stays_beside_the_new_prediction(
     trained: Path, case_files, run_cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("TumorClassifierLib.outputs.find_spec", lambda name: None)  # as without slicer-core
-    for name in ("view.png", "scene.mrb", "cam.nrrd", "notes.txt"):
+    monkeypatch.setattr("TumorClassifierLib.outputs.find_spec", lambda name: None)  # no slicer-core, no reportlab
+    for name in ("view.png", "scene.mrb", "cam.nrrd", "report.pdf", "notes.txt"):
         (tmp_path / name).write_text("of another patient")
     image, mask = case_files
     code, _, err = run_cli(
@@ -263,6 +273,7 @@ def test_nothing_of_an_earlier_case_stays_beside_the_new_prediction(
     assert code == 0, err
     left = [item.name for item in tmp_path.iterdir() if item.read_bytes() == b"of another patient"]
     assert left == ["notes.txt"]
+    assert not (tmp_path / "report.pdf").exists(), "without reportlab there is none, and no other patient's"
 
 
 def test_wrong_use_is_told_apart_from_failure(run_cli: Run, case_files, tmp_path: Path) -> None:
