@@ -143,9 +143,10 @@ def train(
         typer.echo(json.dumps({"file": str(out), "sha256": digest, "failures": left_out, **told}, indent=1))
         return
     typer.echo(f"{out}  sha256 {digest}")
-    _print_metrics(told["metrics"], "out of fold, by patient")
+    positive = bundle.manifest["positive"]
+    _print_metrics(told["metrics"], "out of fold, by patient", positive)
     if told["test_metrics"] is not None:
-        _print_metrics(told["test_metrics"], "test cohort, by patient")
+        _print_metrics(told["test_metrics"], "test cohort, by patient", positive)
     _print_notes(told["warnings"], left_out)
 
 
@@ -181,7 +182,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(result, indent=1))
         return
-    _print_metrics(result["metrics"], f"{result['patients']} patients")
+    _print_metrics(result["metrics"], f"{result['patients']} patients", bundle.manifest["positive"])
     _print_notes(result["warnings"], result["failures"])
 
 
@@ -291,11 +292,14 @@ def _print_notes(warnings: list[str], left_out: Mapping[str, str]) -> None:
         typer.echo(f"left out: {case}: {error}", err=True)
 
 
-def _print_metrics(metrics: "dict[str, Metrics]", what: str) -> None:
+def _print_metrics(metrics: "dict[str, Metrics]", what: str, positive: str | None) -> None:
+    """positive: the class that figures of two classes are about; of more they are means over all."""
     from .card import with_interval
 
+    about = "means over the classes" if positive is None else f"of {positive}"
     names = ("auc", "sensitivity", "specificity", "accuracy")
     width = max(12, *(len(model) + 1 for model in metrics))
-    typer.echo(f"{'model':<{width}}" + "".join(f"{name:>22}" for name in names) + f"   ({what}, 95 % interval)")
+    heads = "".join(f"{name:>22}" for name in names)
+    typer.echo(f"{'model':<{width}}{heads}   ({what}, {about}, 95 % interval)")
     for model, values in metrics.items():
         typer.echo(f"{model:<{width}}" + "".join(f"{with_interval(values[name]):>22}" for name in names))

@@ -55,6 +55,7 @@ def train(
     _check_test_labels(test, classes)
     _check_one_class_a_patient([*entries, *test])
     _check_enough_patients(entries, settings)
+    _check_images([*entries, *test], module.measure_settings(settings).modalities)
     cohort = _measured(module, entries, settings, cache, progress)
     held_back = _measured(module, test, settings, cache, progress) if test else None
     cases, warnings = finite_in_every_case(cohort.cases)
@@ -235,6 +236,17 @@ def fewest_patients(folds: int, inner_folds: int) -> int:
         if left >= 2:
             return patients
     raise AssertionError("unreachable")
+
+
+def _check_images(entries: Sequence[CaseEntry], modalities: Sequence[str]) -> None:
+    """Refuse a manifest that has no image at all of a modality; single cases without one are left out later."""
+    known = list(dict.fromkeys(name for entry in entries for name in entry.images))
+    for name in modalities:
+        if name not in known:
+            raise InputError(
+                f"The recipe needs {name} images, but the manifest has {', '.join(known) or 'none'} only; set "
+                f"modality or modalities in the settings, or add a column image_{name}."
+            )
 
 
 def _labels(entries: Sequence[CaseEntry]) -> list[str]:

@@ -17,6 +17,7 @@ def test_a_trained_model_says_what_it_is(trained: Path) -> None:
     bundle = read_bundle(trained)
     assert bundle.manifest["classes"] == ["low", "high"]
     assert bundle.manifest["cohort"]["patients_by_class"] == {"high": 8, "low": 8}
+    assert bundle.manifest["cohort"]["second_reader"] == 0
     assert set(bundle.manifest["metrics"]) >= {"nomogram", "radiomics", "deep"}
     assert "random weights, seed 0" in bundle.manifest["networks"]
     assert "research use only" in bundle.card.lower() and "8 high, 8 low" in bundle.card
@@ -50,8 +51,10 @@ def test_shuffled_labels_give_chance(make_cohort, settings_file: Path, run_cli: 
         "train", "dtlr-nomogram", "--manifest", manifest, "--out", model, "--settings", settings_file, "--json"
     )
     assert code == 0, err
-    for name, metrics in json.loads(out)["metrics"].items():
+    told = json.loads(out)
+    for name, metrics in told["metrics"].items():
         assert metrics["auc"]["low"] <= 0.5 <= metrics["auc"]["high"], name
+    assert any("not shown to be better than chance" in warning for warning in told["warnings"])
 
 
 def test_evaluate_judges_patients_that_the_model_has_not_seen(

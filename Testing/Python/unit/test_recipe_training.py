@@ -97,6 +97,17 @@ def test_a_model_does_not_say_in_which_folders_it_was_made(tmp_path: Path) -> No
     assert training._without_folders(Settings()) == plain(Settings())
 
 
+def test_an_image_that_no_case_has_is_refused_with_the_setting_to_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cohort.csv"
+    rows = [f"c{i},{'low' if i % 2 else 'high'},c{i}.nrrd" for i in range(20)]
+    path.write_text("\n".join(["case_id,label,image_T1", *rows]))
+    monkeypatch.setattr(training, "measure_cohort", lambda *_: pytest.fail("nothing may be measured yet"))
+    with pytest.raises(InputError, match="needs T1C images, but the manifest has T1 only; set modality"):
+        train("dtlr-nomogram", read_manifest(path), Settings(), name="m")
+
+
 @pytest.mark.parametrize(
     ("rows", "name", "sentence"),
     [
