@@ -136,6 +136,24 @@ class TumorClassifierTest(ScriptedLoadableModuleTest):
         self.assertEqual(shown.table.GetTable().GetColumnByName("Value").GetValue(1), 0.8)
         self.assertEqual(parent_name(slicer.mrmlScene, shown.cam), "Phantom: high")
 
+    def test_no_outline_is_needed_where_the_model_needs_none(self) -> None:
+        """A case without a segmentation is classified and shown."""
+        import SimpleITK as sitk
+
+        volumeNode, _segmentationNode, _segmentId = self.addPhantom()
+        seen = []
+
+        def classify(case: Any, *others: Any) -> Any:
+            seen.append(case)
+            made = self.madeResult(case, sitk.Image(case.images["T1C"].GetSize(), sitk.sitkUInt8))
+            made.cam.CopyInformation(case.images["T1C"])
+            return made
+
+        shown = TumorClassifierLogic(classify=classify).classify({"T1C": volumeNode}, None, "", "made")
+        self.assertIsNone(seen[0].mask)
+        self.assertEqual(seen[0].segment, "")
+        self.assertIsNotNone(shown.cam)
+
     def test_segment_must_exist(self) -> None:
         """An unknown segment is refused in one sentence and the scene stays as it was."""
         from FeatureExtractorLib.errors import InputError
@@ -161,13 +179,15 @@ class TumorClassifierTest(ScriptedLoadableModuleTest):
         return volumeNode, segmentationNode, segmentationNode.GetSegmentation().GetNthSegmentID(0)
 
     @staticmethod
-    def madeResult(case: Any) -> Any:
-        """A result of the right form whose map is the smoothed tumour."""
+    def madeResult(case: Any, tumour: Any | None = None) -> Any:
+        """A result of the right form whose map is the smoothed tumour, by default the case's own."""
         import SimpleITK as sitk
 
         from TumorClassifierLib.results import ClassificationResult
 
-        cam = sitk.SmoothingRecursiveGaussian(sitk.Cast(case.mask, sitk.sitkFloat32), 5.0)
+        cam = sitk.SmoothingRecursiveGaussian(
+            sitk.Cast(case.mask if tumour is None else tumour, sitk.sitkFloat32), 5.0
+        )
         prediction = {
             "classes": ["low", "high"],
             "positive": "high",
