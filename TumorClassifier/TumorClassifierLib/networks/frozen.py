@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST_BYTES = 1 << 28
-BATCH = 32  # on a GPU; on a processor single images are as fast, and their bits depend on no neighbour
+BATCH = 32  # on a GPU; on a processor one image at a time, so that its bits depend on no neighbour
 
 
 class PooledFeatures:
