@@ -35,9 +35,9 @@ class AgeStatistics:
     def table(self) -> np.ndarray:
         """(groups, K) probabilities (n_gk + a · share_k) / (n_g + a); an empty group has the shares of all."""
         counts = np.asarray(self.counts, dtype=np.float64)
-        whole = counts.sum(axis=1, keepdims=True) + self.pseudo_count
-        smoothed = (counts + self.pseudo_count * self.shares) / np.where(whole > 0, whole, 1.0)
-        return np.where(whole > 0, smoothed, self.shares)
+        n = counts.sum(axis=1, keepdims=True)
+        mix = np.where(n > 0, self.pseudo_count / (np.maximum(n, 1) + self.pseudo_count), 1.0)
+        return np.asarray((1 - mix) * counts / np.maximum(n, 1) + mix * self.shares)
 
     def probability(self, ages: np.ndarray) -> np.ndarray:
         """(n, K) probabilities at (n,) ages in years; NaN rows where the age is not known (NaN)."""

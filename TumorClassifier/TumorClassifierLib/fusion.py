@@ -213,7 +213,7 @@ def _partial(evidence: Evidence, used: Sequence[str]) -> dict[str, tuple[str, ..
     """By patient, what was missing; patients of whom everything is known are left out."""
     told: dict[str, list[str]] = {}
     names = np.asarray(evidence.patients).astype(str)
-    for patient in np.unique(names):
+    for patient in np.unique(names).tolist():
         own = evidence.of(names == patient)
         boxed = np.isfinite(own.detection).all(axis=1)
         without = sorted({str(s) for s in own.sequences} - {str(s) for s in own.sequences[boxed]})

@@ -26,6 +26,7 @@ RECIPES = {
     "multimodal-signature": "multimodal_signature",
     "resnet-transfer": "resnet_transfer",
     "volume-cnn": "volume_cnn",
+    "weighted-fusion": "weighted_fusion",
 }
 
 

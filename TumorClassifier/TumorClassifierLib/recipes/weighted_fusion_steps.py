@@ -93,7 +93,7 @@ class StepSettings:
 @dataclass(frozen=True)
 class Framework:
     """All that is fitted. shares: (K,) of the classes; statistics: None where a class has no known age. held_out: the
-    evidence, by parts that had not seen the patient, which the weights were chosen on.
+    evidence, by parts that had not seen the patient, which the weights were chosen on; None in a stored model.
     """
 
     detector: "nn.Module"
@@ -101,7 +101,7 @@ class Framework:
     statistics: AgeStatistics | None
     shares: np.ndarray
     search: WeightSearch
-    held_out: Evidence
+    held_out: Evidence | None
     found: float
     shape: SequenceShape
     warnings: tuple[str, ...] = ()
@@ -158,11 +158,14 @@ def fit_framework(
 
 
 def judge(
-    framework: Framework, sequences: Sequence[ImageSequence], ages: Ages, progress: Progress = silent
+    framework: Framework,
+    sequences: Sequence[ImageSequence],
+    ages: Ages,
+    found: Sequence[Sequence[Found]] | None = None,
 ) -> dict[str, Votes]:
-    """Step 5: the votes of each way of fusing, by its name in ABLATIONS."""
+    """Step 5: the votes of each way of fusing, by its name in ABLATIONS; found: by `find_boxes`, where at hand."""
     settings = StepSettings(found=framework.found, classifier=framework.shape)
-    found = find_boxes(framework.detector, sequences, progress)
+    found = find_boxes(framework.detector, sequences) if found is None else found
     statistics, K = framework.statistics, len(framework.shares)
     evidence = evidence_of(framework.classifier, sequences, found, ages, statistics, settings, K)
     weights = framework.search.weights
@@ -212,7 +215,9 @@ def classifier_input(
     return sequence_input(sequence.slices, box, picked, shape.size), picked, box
 
 
-def sequence_map(framework: Framework, sequence: ImageSequence, class_index: int) -> np.ndarray:
+def sequence_map(
+    framework: Framework, sequence: ImageSequence, class_index: int, found: Sequence[Found] | None = None
+) -> np.ndarray:
     """(z, rows, columns) float32: Grad-CAM of the sequence classifier, laid back over the region of its slices.
 
     All slices of the input share one map, for the network reads them together. 0 elsewhere, and everywhere where no
@@ -223,7 +228,8 @@ def sequence_map(framework: Framework, sequence: ImageSequence, class_index: int
 
     settings = StepSettings(found=framework.found, classifier=framework.shape)
     laid = np.zeros(sequence.slices.shape, dtype=np.float32)
-    given = classifier_input(sequence, find_boxes(framework.detector, [sequence])[0], settings)
+    found = find_boxes(framework.detector, [sequence])[0] if found is None else found
+    given = classifier_input(sequence, found, settings)
     if given is None:
         return laid
     inputs, picked, box = given
