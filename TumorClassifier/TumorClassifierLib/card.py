@@ -42,9 +42,9 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "",
         "## How good it is",
         "",
-        f"{_times(manifest)}{manifest['folds']}-fold cross-validation by patient: everything that is fitted, network "
-        "and selection included, was fitted without the patients it was judged on. A patient's probability is the "
-        f"mean over his or her images.{_macro(manifest)} Value and 95 % interval:",
+        f"{_times(manifest)}{manifest['folds']}-fold cross-validation by patient: everything that is fitted, trained "
+        "networks and selection included, was fitted without the patients it was judged on. A patient's probability "
+        f"is the mean over his or her images.{_macro(manifest)} Value and 95 % interval:",
         "",
         *metrics_table(manifest["metrics"]),
     ]

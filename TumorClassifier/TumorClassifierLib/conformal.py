@@ -56,7 +56,8 @@ class PredictionSets:
         share = f"{100 * self.level:g} %"
         by_class = self.kind == "by class"
         whom = "of each class, if they are" if by_class else "who are"
-        promise = f"Such sets hold the true class in {share} of patients {whom} like those of the training."
+        like = f"{share} of patients {whom} like those of the training"
+        promise = f"Such sets are made to hold the true class in {like}."
         names = [classes[k] for k in kept]
         if not names:
             return (

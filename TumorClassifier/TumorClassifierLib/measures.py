@@ -280,7 +280,8 @@ def _key(entry: CaseEntry, second_reader: bool, settings: MeasureSettings, engin
     named = (*images.values(), entry.second_reader_mask if second_reader else entry.mask, *entry.masks.values())
     files = [path for path in named if path is not None]
     parts: list[Any] = [
-        repr(settings),
+        repr(replace(settings, radiomics=None)),
+        settings.radiomics.to_dict() if settings.radiomics else None,
         [repr(parse_weights(weights)) for _, weights in settings.backbones],
         engine.name,
         versions(),

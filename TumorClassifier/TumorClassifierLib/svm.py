@@ -1,7 +1,7 @@
 """A support vector machine whose fitted state is plain numbers and whose prediction needs numpy only."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -154,6 +154,15 @@ def out_of_fold_decisions(
         machine = _machine((X[train] - mean) / scale, y[train], kernel, cost, gamma)
         decisions[test] = machine.decision_function((X[test] - mean) / scale)
     return decisions
+
+
+def recalibrated(model: SvmModel, decisions: np.ndarray, y: np.ndarray) -> SvmModel:
+    """The machine with Platt's sigmoid fitted to (n,) decisions of machines that had not seen their cases.
+
+    Where these say so little that the sigmoid falls, which would turn the machine round, its own is kept.
+    """
+    a, b = platt_sigmoid(decisions, y)
+    return replace(model, platt=(a, b)) if a < 0 else model
 
 
 def platt_sigmoid(decisions: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -170,7 +170,7 @@ def test_contributions_add_up_to_the_logit(fitted: Fitted) -> None:
         logit = model.nomogram.regression.linear_predictor(
             model.nomogram.design([case.clinical], svm.decision(values)[None])
         )
-        average = np.array([*model.average.values(), float(svm.decision(np.asarray(svm.mean)[None])[0])])
+        average = np.array([*model.nomogram.averages, float(svm.decision(np.asarray(svm.mean)[None])[0])])
         base = regression.linear_predictor(average[None])
         assert sum(item["contribution"] for item in found) == pytest.approx(float(logit[0] - base[0]), abs=1e-9)
         assert {item["feature"] for item in found if item["block"] == "Signature"} == set(svm.features)

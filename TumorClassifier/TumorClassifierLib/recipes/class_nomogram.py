@@ -22,6 +22,7 @@ from ..clinical import (
     select_clinical,
 )
 from ..estimator import is_constant
+from ..evaluation.discrimination import auc
 from ..evaluation.thresholds import choose_threshold
 from ..explain.contributions import Explanation, linear_contributions
 from ..folds import Split
@@ -148,7 +149,11 @@ def fit_class_nomogram(
         averages=tuple(clinical.mean(axis=0).tolist()),
         selection=chosen,
     )
-    return fitted, held_out, (*(chosen.warnings if chosen else ()), *regression.warnings)
+    told = [*(chosen.warnings if chosen else ()), *regression.warnings]
+    for score, values in zip(score_names, scores.T, strict=True):
+        if auc(y, values) <= 0.5:
+            told.append(f"On patients it had not seen, the {score} of {name} did not rise with it: it tells nothing.")
+    return fitted, held_out, tuple(told)
 
 
 def cross_fitted_probabilities(

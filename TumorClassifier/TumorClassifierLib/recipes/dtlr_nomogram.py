@@ -41,7 +41,7 @@ from ..measures import CaseMeasures, MeasureSettings, measure, radiomics_of
 from ..results import ClassificationResult
 from ..signature import SignatureScore
 from ..stopwatch import Stopwatch
-from ..svm import fit_svm
+from ..svm import fit_svm, recalibrated
 from ..trust import fit_trust
 from .class_nomogram import (
     binary_threshold,
@@ -51,7 +51,7 @@ from .class_nomogram import (
     shared_out,
 )
 from .dtlr_model import ClassModel, Fitted, Settings, pack, unpack
-from .dtlr_scores import SCORES, Scores, both_scores, calibrated, cross_fit, fit_scores, fit_svms, svm_inputs
+from .dtlr_scores import SCORES, Scores, both_scores, cross_fit, fit_scores, fit_svms, svm_inputs
 from .prediction import Scored, called_class, prediction_document, provenance_of
 
 __all__ = [
@@ -110,7 +110,7 @@ def fit(
             settings.clinical_p,
             levels,
         )
-        svm = {block: calibrated(svms[i][block], held_out.decisions[block][i], y_class) for block in svms[i]}
+        svm = {block: recalibrated(svms[i][block], held_out.decisions[block][i], y_class) for block in svms[i]}
         if nomogram.variables:
             clinical, columns = encode_clinical(rows, nomogram.variables)
             svm["clinical"] = fit_svm(clinical, y_class, patients, columns, seed=settings.seed)

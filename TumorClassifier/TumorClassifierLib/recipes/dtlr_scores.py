@@ -12,7 +12,7 @@ from ..blocks import agreed_deep_features, crops_of, deep_columns, deep_features
 from ..folds import Folds
 from ..measures import CaseMeasures
 from ..signature import SignatureScore, fit_signature
-from ..svm import SvmModel, fit_svm, platt_sigmoid
+from ..svm import SvmModel, fit_svm
 from .class_nomogram import one_against_rest
 from .dtlr_model import Settings
 
@@ -118,16 +118,6 @@ def cross_fit(
             for block, X in svm_inputs(scores, others, pooled, m).items():
                 decisions[block][m, test] = svm[block].decision(X)
     return HeldOut(held_out, decisions)
-
-
-def calibrated(svm: SvmModel, decisions: np.ndarray, y: np.ndarray) -> SvmModel:
-    """The SVM with Platt's sigmoid fitted to (n,) decisions of machines that had not seen their cases.
-
-    The machine's own cross-validation cannot serve: a network's features separate the cases it was trained on. Only
-    where so few cases were at hand that the sigmoid falls, which would turn the machine round, its own is kept.
-    """
-    a, b = platt_sigmoid(decisions, y)
-    return replace(svm, platt=(a, b)) if a < 0 else svm
 
 
 def svm_inputs(scores: Scores, cases: Sequence[CaseMeasures], pooled: np.ndarray, model: int) -> dict[str, np.ndarray]:

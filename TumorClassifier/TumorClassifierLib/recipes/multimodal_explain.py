@@ -37,7 +37,7 @@ def contributions(measured: CaseMeasures, fitted: Fitted, predicted: str) -> lis
         {},
         {},
         {**dict(zip(columns, design[0].tolist(), strict=True)), score: float(svm.decision(values)[0])},
-        {**model.average, score: float(svm.decision(mean)[0])},
+        {**dict(zip(columns, model.nomogram.averages, strict=True)), score: float(svm.decision(mean)[0])},
         {column: variable.name for variable in variables for column in variable.columns},
     )
     weight = model.nomogram.regression.coefficients[model.nomogram.regression.names.index(score)]

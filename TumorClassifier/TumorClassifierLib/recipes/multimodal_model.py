@@ -124,14 +124,13 @@ class ClassModel:
 
     imaging: an SVM for every block of features, by its name. best: the block with the highest AUC on inner folds,
     whose decision is the signature. platt: (a, b) of the signature's probability, from cross-fitted decisions.
-    clinical: the regression of the clinical variables alone, where any stayed; average: training mean of its columns.
+    clinical: the regression of the clinical variables alone, where any stayed.
     """
 
     imaging: Mapping[str, SvmModel]
     best: str
     platt: tuple[float, float]
     clinical: LogisticModel | None
-    average: Mapping[str, float]
     nomogram: ClassNomogram
 
     @property
@@ -146,7 +145,6 @@ class ClassModel:
             "best": self.best,
             "platt": list(self.platt),
             "clinical": self.clinical.to_json() if self.clinical else None,
-            "average": dict(self.average),
             "nomogram": self.nomogram.to_json(),
         }
 
@@ -162,7 +160,6 @@ class ClassModel:
             best=document["best"],
             platt=(float(a), float(b)),
             clinical=LogisticModel.from_json(document["clinical"]) if document["clinical"] is not None else None,
-            average={str(name): float(value) for name, value in document["average"].items()},
             nomogram=ClassNomogram.from_json(document["nomogram"]),
         )
 
@@ -244,8 +241,7 @@ def _check_class_model(bundle: Bundle, model: ClassModel, settings: Settings) ->
     if (
         model.nomogram.scores != SCORES
         or (model.clinical.features if model.clinical else ()) != columns
-        or set(model.average) != set(columns)
-        or not np.isfinite([*model.average.values(), *model.platt]).all()
+        or not np.isfinite(model.platt).all()
         or not all(_is_measured(name, settings) for name in features)
     ):
         raise BundleRejected(

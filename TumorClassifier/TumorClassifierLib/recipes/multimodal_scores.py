@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from FeatureExtractorLib.progress import Progress, silent
 from ..folds import Folds
 from ..measures import CaseMeasures
 from ..nested import as_model, choose, fit_chosen
-from ..svm import SvmModel, platt_sigmoid
+from ..svm import SvmModel, recalibrated
 from .class_nomogram import one_against_rest
 from .multimodal_blocks import Block, blocks_of
 from .multimodal_features import columns_of
@@ -111,5 +111,5 @@ def calibrated(imaging: Imaging, held_out: HeldOut, m: int, y: np.ndarray) -> di
     for name, model in imaging.models.items():
         decisions = held_out.decisions[name][m] if name in held_out.decisions else np.full(len(y), np.nan)
         whole = np.isfinite(decisions).all()
-        found[name] = replace(model, platt=platt_sigmoid(decisions, y)) if whole else model
+        found[name] = recalibrated(model, decisions, y) if whole else model
     return found

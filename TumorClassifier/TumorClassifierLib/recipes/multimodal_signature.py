@@ -106,12 +106,11 @@ def fit(
         )
         X, columns = encode_clinical(rows, nomogram.variables)
         clinical = fit_logistic(X, y_class, columns, patients) if columns else None
-        average = dict(zip(columns, X.mean(axis=0).tolist(), strict=True))
         svms = calibrated(imaging, held_out, m, y_class)
         platt = platt_sigmoid(values, y_class)
-        models.append(ClassModel(svms, imaging.best, platt, clinical, average, nomogram))
+        models.append(ClassModel(svms, imaging.best, platt, clinical, nomogram))
         cross_fitted.append(p)
-        warnings += [*imaging.signature.warnings, *told, *_of_no_use(nomogram.regression.coefficients[-1], name)]
+        warnings += [*imaging.signature.warnings, *told]
 
     used = tuple(dict.fromkeys(feature for model in models for feature in model.signature.features))
     P = shared_out(cross_fitted, classes)
@@ -126,12 +125,6 @@ def networks(settings: Settings) -> str:
     """What the card says of the networks."""
     named = [f"{name} ({parse_weights(weights).describe()})" for name, weights in settings.networks]
     return f"frozen: {', '.join(named)}" if named else "none"
-
-
-def _of_no_use(coefficient: float, name: str) -> list[str]:
-    if coefficient > 0:
-        return []
-    return [f"On patients it had not seen, the signature of {name} did not rise with it: it carries no information."]
 
 
 def _flow(blocks: Mapping[str, Block], models: Sequence[ClassModel]) -> dict[str, dict[str, int]]:

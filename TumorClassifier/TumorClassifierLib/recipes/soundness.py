@@ -79,6 +79,7 @@ def check_class_nomogram(bundle: Bundle, model: ClassNomogram) -> None:
     fits = (
         regression.names == ("intercept", *columns_of(model), *model.scores)
         and len(model.averages) == len(columns_of(model))
+        and bool(np.isfinite(model.averages).all())
         and right is not None
         and model.nomogram.intercept == right.intercept
         and [_weights(term) for term in model.nomogram.terms] == [_weights(term) for term in right.terms]
