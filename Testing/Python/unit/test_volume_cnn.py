@@ -170,7 +170,7 @@ def test_a_marked_voxel_of_the_map_is_found_again(
 
 def test_patches_are_trained_and_averaged() -> None:
     """A network that sees patches alone still answers for whole volumes."""
-    settings = replace(SMALL, patch=(12, 12, 12), training=replace(SMALL.training, epochs=2))
+    settings = replace(SMALL, patch=(16, 16, 12), training=replace(SMALL.training, epochs=2))
     cases = planted_cases(4, ("ball", "healthy"))
     fitted = volume_cnn.fit(cases, ("healthy", "ball"), settings)
     P = volume_cnn.probabilities(fitted, cases)[volume_cnn.MAIN]
