@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from FeatureExtractorLib.errors import BundleRejected
+from FeatureExtractorLib.case import make_case
+from FeatureExtractorLib.errors import BundleRejected, InputError
 from TumorClassifierLib.bundle import read_bundle
 from TumorClassifierLib.fusion import ABLATIONS
 from TumorClassifierLib.recipes import weighted_fusion
@@ -174,3 +175,20 @@ def test_a_model_file_without_its_networks_is_refused(model: Path) -> None:
     for weights in ({}, one, swapped):
         with pytest.raises(BundleRejected):
             weighted_fusion.unpack(dataclasses.replace(bundle, weights=weights))
+
+
+def test_the_age_counts_where_it_is_given(model: Path, folder: Path) -> None:
+    bundle, image = read_bundle(model), sitk.ReadImage(folder / "p1_a_image.nrrd")
+    given = [
+        weighted_fusion.classify(make_case("c", {"T1": image}, None, clinical={"age": age}), bundle).prediction
+        for age in (None, 35.0, 75.0)
+    ]
+    P = [one["model_probabilities"]["Det-Age"]["malignant"] for one in given]
+    assert P[1] < P[2]  # the planted malignant patients are the older ones
+    assert P[0] != P[1]
+    for name in ("Det", "Seq", "Det-Seq"):
+        assert given[0]["model_probabilities"][name] == given[2]["model_probabilities"][name]
+    codes = [[warning["code"] for warning in one["warnings"]] for one in given]
+    assert not any("clinical-value-unused" in one for one in codes)
+    with pytest.raises(InputError, match="age of case c is 'old'"):
+        weighted_fusion.classify(make_case("c", {"T1": image}, None, clinical={"age": "old"}), bundle)
