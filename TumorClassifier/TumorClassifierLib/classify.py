@@ -35,3 +35,9 @@ def classify_case(
 def alignment_of(bundle: Bundle) -> Alignment:
     """How a case's images must come onto one grid before the model sees them, as its training cases did."""
     return settings_of(Alignment, bundle.manifest["settings"].get("alignment", {}), bundle.name)
+
+
+def slice_spacing_of(bundle: Bundle) -> tuple[float, ...] | None:
+    """mm (x, y, z) of PNG and JPEG slices, which do not know their own: those of the model's training cases."""
+    spacing = bundle.manifest["settings"].get("slice_spacing")
+    return None if spacing is None else tuple(map(float, spacing))

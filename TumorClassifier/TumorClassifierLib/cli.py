@@ -61,7 +61,7 @@ def classify(
     """
     from FeatureExtractorLib.reading import read_case
 
-    from .classify import alignment_of, classify_case
+    from .classify import alignment_of, classify_case, slice_spacing_of
     from .dicom_output import dicom_output
     from .outputs import write_outputs
 
@@ -83,6 +83,7 @@ def classify(
         case_id=case_id or "unnamed",
         segment=segment,
         clinical=known,
+        slice_spacing=slice_spacing_of(bundle),
         alignment=alignment_of(bundle),
     )
     with progress_bar() as progress:

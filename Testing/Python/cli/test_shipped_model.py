@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
+from FeatureExtractorLib.phantom import head_phantom
 from TumorClassifierLib.store import load_model
 
 Run = Callable[..., tuple[int, str, str]]
@@ -60,6 +61,19 @@ def test_demo_classifies_the_phantom(run_cli: Run, tmp_path: Path) -> None:
     assert sorted(item.name for item in (tmp_path / "demo").iterdir()) == sorted(FILES + SCENE_FILES)
     assert "means nothing" in out and "Seconds of each stage" in out
     assert "measuring" in out and "scene" in out
+
+
+def test_a_picture_of_a_slice_has_the_pixel_size_of_the_training_slices(run_cli: Run, tmp_path: Path) -> None:
+    image, mask = head_phantom()
+    k = image.GetSize()[2] // 2
+    slices = {"image": sitk.RescaleIntensity(image, 0, 255)[:, :, k], "mask": mask[:, :, k] * 255}
+    for name, picture in slices.items():
+        sitk.WriteImage(sitk.Cast(picture, sitk.sitkUInt8), str(tmp_path / f"{name}.png"))
+    arguments = ["--image", f"T1C={tmp_path / 'image.png'}", "--mask", tmp_path / "mask.png", "--model", MODEL]
+    code, _, err = run_cli("classify", *arguments, "--out", tmp_path / "out")
+    assert code == 0, err
+    cam = sitk.ReadImage(str(tmp_path / "out" / "cam.nrrd"))
+    assert cam.GetSpacing() == pytest.approx((0.49, 0.49, 6.0))
 
 
 @with_scene
