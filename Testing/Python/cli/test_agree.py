@@ -80,7 +80,7 @@ def test_training_takes_the_list(make_cohort, settings_file: Path, run_cli: Run,
     assert code == 0, err
     model = read_bundle(tmp_path / "made.tcmodel").documents["model"]
     assert model["flow"]["radiomics"]["stable"] == 2
-    assert set(model["radiomics"]["features"]) <= {name.removeprefix("T1C.") for name in chosen}
+    assert set(model["models"][0]["radiomics"]["features"]) <= {chosen[0], f"T1C.{chosen[1]}"}
     stable.write_text(json.dumps({"features": ["T2.original_glcm_Contrast"]}))
     code, _, err = run_cli(*arguments, "--out", tmp_path / "other.tcmodel")
     assert code == 1 and "names none of the" in err
