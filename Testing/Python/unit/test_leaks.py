@@ -1,4 +1,8 @@
-"""Nothing of a judged patient reaches what judges him: chance stays chance through the whole recipe."""
+"""Nothing of a judged patient reaches what judges him: noise is never worth more than chance through the whole recipe.
+
+A leak shows as an AUC above one half. Below it noise may well fall: where a fold's training part has more patients of a
+class, its test part has fewer, so that pooled scores of so few patients lean the wrong way.
+"""
 
 from dataclasses import replace
 from types import MappingProxyType
@@ -60,7 +64,7 @@ def test_what_identifies_a_patient_helps_only_where_patients_are_on_both_sides()
     honest = [areas(cases) for cases in marked]
     for model in ("nomogram", "radiomics", "deep"):
         # The AUC of 24 patients by chance has a standard deviation of 0.12; of two cohorts' mean, 0.09.
-        assert abs(np.mean([found[model] for found in honest]) - 0.5) < 0.25, model
+        assert np.mean([found[model] for found in honest]) < 0.75, model
     leaking = areas(marked[0], by_row=True)
     assert leaking["radiomics"] > 0.9, "the marks must be worth something to folds that leak"
 
@@ -80,4 +84,4 @@ def test_shuffled_labels_score_by_chance_where_true_ones_do_not() -> None:
         )
         shuffled.append(areas([replace(case, label="ab"[of_patient[case.patient_id]]) for case in cases]))
     for model in ("nomogram", "radiomics", "deep"):
-        assert abs(np.mean([found[model] for found in shuffled]) - 0.5) < 0.25, model
+        assert np.mean([found[model] for found in shuffled]) < 0.75, model
