@@ -1,7 +1,7 @@
 """Nothing of a judged patient reaches what judges him: noise is never worth more than chance through the whole recipe.
 
-A leak shows as an AUC above one half. Below it noise may well fall: where a fold's training part has more patients of a
-class, its test part has fewer, so that pooled scores of so few patients lean the wrong way.
+A leak shows as an AUC above one half. Below it noise may well fall: where a fold's training part has more patients of
+a class, its test part has fewer, so that pooled scores of so few patients lean the wrong way.
 """
 
 from dataclasses import replace
