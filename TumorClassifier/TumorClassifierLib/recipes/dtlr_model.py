@@ -21,7 +21,7 @@ from ..signature import SignatureScore
 from ..svm import SvmModel
 from ..trust import Trust, TrustSettings
 from .class_nomogram import ClassNomogram, modelled_classes
-from .setting_checks import check_networks, check_slice_spacing
+from .setting_checks import check_least, check_networks, check_slice_spacing
 from .soundness import (
     check_class_nomogram,
     check_deep_columns,
@@ -81,9 +81,7 @@ class Settings:
             if not 0 < share <= 1:
                 raise InputError(f"The setting {name} cannot be {share}; choose a share above 0 and up to 1.")
         check_method(self.activation)
-        for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
+        check_least(self)
         check_slice_spacing(self.slice_spacing)
         check_networks((self.backbone,), (self.weights,))
         check_rule(self.threshold)

@@ -21,7 +21,7 @@ from ..svm import COSTS, GAMMAS, SvmModel
 from ..trust import Trust, TrustSettings
 from .class_nomogram import ClassNomogram, modelled_classes
 from .multimodal_features import place_of
-from .setting_checks import check_networks, check_slice_spacing
+from .setting_checks import check_least, check_networks, check_slice_spacing
 from .soundness import (
     check_class_nomogram,
     check_radiomics,
@@ -96,9 +96,7 @@ class Settings:
         for name in ("icc", "univariate_p", "multivariate_p"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose above 0 and up to 1.")
-        for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
+        check_least(self)
         check_slice_spacing(self.slice_spacing)
         check_networks(self.backbones, self.weights)
         check_rule(self.threshold)

@@ -23,7 +23,7 @@ from ..networks.training_settings import TrainingSettings
 from ..trust import Trust, TrustSettings
 from .class_nomogram import modelled_classes
 from .factor_model import FactorModel
-from .setting_checks import check_networks, check_slice_spacing
+from .setting_checks import check_least, check_networks, check_slice_spacing
 from .soundness import check_threshold, check_told, check_trust, stored_settings
 
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ class Settings:
         check_networks([self.backbone], [self.weights])
         check_rule(self.threshold)
         check_method(self.activation)
-        for name, least in (("copies", 0), ("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
+        check_least(self, copies=0)
         if not 0 < self.icc <= 1 or self.perplexity <= 0:
             raise InputError("The setting icc must lie above 0 and up to 1, and perplexity above 0; correct them.")
         if self.training.seed not in (0, self.seed):

@@ -1,12 +1,21 @@
 """What recipes refuse in their settings when these are read, rather than after an hour of measuring."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from FeatureExtractorLib.deep.backbones import backbone_spec, parse_weights
 from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.preparation import COARSEST_MM, FINEST_MM
 
 FILE = "file:"
+LEAST = {"folds": 2, "repeats": 1, "inner_folds": 2, "seed": 0}  # what every recipe counts
+
+
+def check_least(settings: Any, **others: int) -> None:
+    """Raises InputError where a count that every recipe has, or one of `others`, is below its least value."""
+    for name, least in {**LEAST, **others}.items():
+        if getattr(settings, name) < least:
+            raise InputError(f"The setting {name} cannot be {getattr(settings, name)}; choose {least} or more.")
 
 
 def check_slice_spacing(spacing: tuple[float, float, float] | None) -> None:

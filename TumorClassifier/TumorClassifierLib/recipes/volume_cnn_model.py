@@ -19,6 +19,7 @@ from ..networks.volume3d import NetworkSettings, build_volume_network, check_fit
 from ..networks.volume_augmentation import VolumeAugmentation
 from ..trust import Trust, TrustSettings
 from ..whole_volume import VolumeSettings
+from .setting_checks import check_least
 from .soundness import check_threshold, check_told, check_trust, stored_settings
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ class Settings:
     about: About = field(default_factory=About)
 
     def __post_init__(self) -> None:
-        for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
+        check_least(self)
         if self.n4 not in N4_METHODS:
             raise InputError(f"The setting n4 cannot be {self.n4!r}; choose one of {', '.join(N4_METHODS)}.")
         if self.training.seed not in (0, self.seed):

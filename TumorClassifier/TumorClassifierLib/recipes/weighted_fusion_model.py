@@ -23,7 +23,7 @@ from ..networks.training_settings import TrainingSettings
 from ..plain import fields_of
 from ..trust import Trust, TrustSettings
 from ..whole_volume import VolumeSettings
-from .setting_checks import check_networks
+from .setting_checks import check_least, check_networks
 from .soundness import check_threshold, check_told, check_trust, stored_settings
 from .weighted_fusion_steps import Framework, StepSettings
 
@@ -69,9 +69,7 @@ class Settings:
     about: About = field(default_factory=About)
 
     def __post_init__(self) -> None:
-        for name, least in (("folds", 2), ("repeats", 1), ("inner_folds", 2), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"The setting {name} cannot be {getattr(self, name)}; choose {least} or more.")
+        check_least(self)
         if not self.modalities:
             raise InputError("The recipe needs a sequence at least; name it in modalities.")
         if self.plane not in PLANES:
