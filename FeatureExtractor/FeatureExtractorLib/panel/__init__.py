@@ -1,0 +1,1 @@
+"""The FeatureExtractor panel in 3D Slicer."""

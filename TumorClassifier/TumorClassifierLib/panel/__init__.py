@@ -1,0 +1,1 @@
+"""The TumorClassifier panel in 3D Slicer."""
