@@ -48,7 +48,7 @@ def test_no_file_imports_a_heavy_package_at_its_scope(repository: Path) -> None:
 
 
 def test_importing_every_module_loads_no_heavy_package(repository: Path) -> None:
-    """All modules that need neither Slicer nor a web server, in a fresh process; a heavy one is blamed on who loads it."""
+    """All modules that need neither Slicer nor a web server, in a fresh process; the one that loads it is named."""
     names = [
         TOOL["module_name"](path, repository / module)
         for module in ("FeatureExtractor", "TumorClassifier")
