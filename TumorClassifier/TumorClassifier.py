@@ -66,9 +66,14 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
         case = self.caseOf(volumeNodes, segmentationNode, segmentId, clinical)
         result = self._classify(case, modelName, progress or silent)
         volumeNode = next(iter(volumeNodes.values()))
-        evidence = evidence_of(result.cam, case.mask)
         return show_result(
-            slicer.mrmlScene, volumeNode, segmentationNode, result.prediction, result.cam, result.nomogram, evidence
+            slicer.mrmlScene,
+            volumeNode,
+            segmentationNode,
+            result.prediction,
+            result.cam,
+            result.nomogram,
+            evidence_of(result),
         )
 
     @staticmethod

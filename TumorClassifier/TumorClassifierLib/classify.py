@@ -1,7 +1,5 @@
 """Classify a case with any model."""
 
-from inspect import signature
-
 from FeatureExtractorLib.alignment import Alignment
 from FeatureExtractorLib.case import Case
 from FeatureExtractorLib.errors import InputError
@@ -15,21 +13,37 @@ from .settings import settings_of
 
 
 def classify_case(
-    case: Case, bundle: Bundle, progress: Progress = silent, activation: str | None = None
+    case: Case,
+    bundle: Bundle,
+    progress: Progress = silent,
+    activation: str | None = None,
+    target: str | None = None,
 ) -> ClassificationResult:
-    """Classify a case as the model's recipe does; activation: how its map is made, by default as the model says.
+    """Classify a case as the model's recipe does, with the map of one class.
 
-    Raises InputError where the case lacks what the model needs, and for a method that there is not, or that the
-    recipe gives no choice of.
+    activation: how the map is made, by default as the model says. target: the class that it is for, by default the
+    called one. Raises InputError where the case lacks what the model needs, and for a class or a method that the
+    model has not.
     """
-    name = str(bundle.manifest["recipe"])
-    recipe = recipe_module(name)
-    if activation is None:
-        return recipe.classify(case, bundle, progress)
-    check_method(activation)
-    if "activation" not in signature(recipe.classify).parameters:
-        raise InputError(f"The recipe {name} makes its map in one way only; leave out {activation}.")
-    return recipe.classify(case, bundle, progress, activation=activation)
+    recipe = recipe_module(str(bundle.manifest["recipe"]))
+    classes = bundle.manifest["classes"]
+    if target is not None and target not in classes:
+        raise InputError(f"The model {bundle.name} has no class {target!r}; choose one of {', '.join(classes)}.")
+    if activation is not None:
+        check_method(activation)
+        offered = recipe.activations(bundle)
+        if not offered:
+            raise InputError(f"The model {bundle.name} draws no map, for it sees no picture; leave out {activation}.")
+        if activation not in offered:
+            raise InputError(f"The model {bundle.name} draws no {activation}; choose one of {', '.join(offered)}.")
+    return recipe.classify(case, bundle, progress, activation, target)
+
+
+def activation_methods(bundle: Bundle) -> tuple[str, ...]:
+    """How a model's maps can be made, its own way first; none where it draws no map."""
+    offered: tuple[str, ...] = recipe_module(str(bundle.manifest["recipe"])).activations(bundle)
+    own = bundle.manifest["settings"].get("activation")
+    return tuple(sorted(offered, key=lambda method: method != own))
 
 
 def alignment_of(bundle: Bundle) -> Alignment:

@@ -12,6 +12,7 @@ from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
 from . import cli_measure, cli_models, cli_report
 from .cli_options import (
+    CamClassOption,
     CamOption,
     DeidentifyOption,
     DicomOption,
@@ -50,6 +51,7 @@ def classify(
     ] = None,
     case_id: Annotated[str, typer.Option("--case-id", help="Name of the case in the outputs.")] = "",
     cam: CamOption = None,
+    cam_class: CamClassOption = None,
     require_signature: RequireSignatureOption = False,
     dicom: DicomOption = False,
     deidentify: DeidentifyOption = False,
@@ -87,7 +89,7 @@ def classify(
         alignment=alignment_of(bundle),
     )
     with progress_bar() as progress:
-        result = classify_case(case, bundle, progress, cam)
+        result = classify_case(case, bundle, progress, cam, cam_class)
         files, _, notes = write_outputs(case, bundle, result, out, progress, as_dicom)
     if as_json:
         typer.echo(json.dumps({**result.prediction, "files": [str(file) for file in files], "notes": notes}, indent=1))

@@ -56,6 +56,10 @@ CamOption = Annotated[
         "guided-grad-cam.",
     ),
 ]
+CamClassOption = Annotated[
+    str | None,
+    typer.Option("--cam-class", metavar="CLASS", help="The class that the map is for, where not the called one."),
+]
 RequireSignatureOption = Annotated[
     bool,
     typer.Option("--require-signature", help="Refuse a model that no trusted key has signed; see `models trust`."),

@@ -84,7 +84,7 @@ def _write_scene(case: Case, modality: str, result: ClassificationResult, folder
     scene.Clear(0)
     volume = add_volume(scene, case.image(modality), modality)
     segmentation = None if case.mask is None else add_segmentation(scene, case.mask, volume, "Segmentation")
-    evidence = evidence_of(result.cam, case.mask)
+    evidence = evidence_of(result)
     shown = show_result(scene, volume, segmentation, result.prediction, result.cam, result.nomogram, evidence)
     save_mrb(scene, folder / "scene.mrb")
     with TemporaryDirectory(prefix="tumorclassifier-") as elsewhere:  # so that a full disk is told from no drawing

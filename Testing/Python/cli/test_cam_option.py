@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.bundle import read_bundle
+from TumorClassifierLib.classify import activation_methods
 from TumorClassifierLib.explain.cam import METHODS, cam_volume
 from TumorClassifierLib.explain.focus import measure_focus
 from TumorClassifierLib.recipes.dtlr_nomogram import Settings
@@ -41,14 +42,35 @@ def test_the_method_changes_the_map_and_nothing_else_and_is_on_record(
     other, other_map = classified(run_cli, trained, case_files, tmp_path / "other", "--cam", "guided-grad-cam")
     named = [p["provenance"]["settings"].pop("activation") for p in (usual, other)]
     assert named == ["grad-cam", "guided-grad-cam"]
-    for prediction in (usual, other):
+    assert usual["map"] == {"class": usual["predicted"], "method": "grad-cam"}
+    assert other["map"] == {"class": usual["predicted"], "method": "guided-grad-cam"}
+    for prediction, shown in ((usual, usual_map), (other, other_map)):
         prediction["provenance"].pop("seconds")
+        prediction.pop("map")
+        inside = sitk.GetArrayFromImage(sitk.ReadImage(str(case_files[1]))) > 0
+        assert prediction.pop("focus")["inside"] == pytest.approx(shown[inside].sum() / shown.sum(), rel=1e-5)
     assert usual == other
     assert usual_map.max() == other_map.max() == 1
     assert np.abs(usual_map - other_map).max() > 0.1
     same, same_map = classified(run_cli, trained, case_files, tmp_path / "same", "--cam", "grad-cam")
     assert same["provenance"]["settings"]["activation"] == "grad-cam"
     np.testing.assert_array_equal(usual_map, same_map)
+
+
+def test_the_map_of_any_class_can_be_had(trained: Path, case_files, run_cli: Run, tmp_path: Path) -> None:
+    usual, usual_map = classified(run_cli, trained, case_files, tmp_path / "usual")
+    (rest,) = set(usual["classes"]) - {usual["predicted"]}
+    other, other_map = classified(run_cli, trained, case_files, tmp_path / "other", "--cam-class", rest)
+    assert other["map"]["class"] == rest and usual["map"]["class"] == usual["predicted"] == other["predicted"]
+    assert np.abs(usual_map - other_map).max() > 0.1
+    bundle, (image, mask) = read_bundle(trained), case_files
+    assert f"Grad-CAM map for {rest}" in " ".join((tmp_path / "other" / "report.html").read_text().split())
+    assert activation_methods(bundle)[0] == "grad-cam" and set(activation_methods(bundle)) == set(METHODS)
+    code, _, err = run_cli(
+        *("classify", "--image", f"T1C={image}", "--mask", mask, "--model", trained, "--out", tmp_path / "none"),
+        *("--cam-class", "unheard-of"),
+    )
+    assert code == 1 and f"no class 'unheard-of'; choose one of {', '.join(usual['classes'])}" in err
 
 
 def test_the_scene_holds_the_focal_point_of_the_map(trained: Path, case_files, run_cli: Run, tmp_path: Path) -> None:
@@ -89,15 +111,26 @@ def test_a_recipe_without_the_choice_says_so(trained: Path, case_files, monkeypa
     from TumorClassifierLib import classify
 
     class Recipe:
+        offered: tuple[str, ...] = ()
+
         @staticmethod
-        def classify(case, bundle, progress):
+        def activations(bundle):
+            return Recipe.offered
+
+        @staticmethod
+        def classify(*arguments):
             raise AssertionError("not to be called")
 
     monkeypatch.setattr(classify, "recipe_module", lambda name: Recipe)
     image, mask = case_files
     case = read_case({"T1C": image}, mask, case_id="c")
-    with pytest.raises(InputError, match="dtlr-nomogram makes its map in one way only"):
-        classify.classify_case(case, read_bundle(trained), activation="grad-cam++")
+    bundle = read_bundle(trained)
+    assert activation_methods(bundle) == ()
+    with pytest.raises(InputError, match=r"draws no map, for it sees no picture; leave out grad-cam\+\+"):
+        classify.classify_case(case, bundle, activation="grad-cam++")
+    Recipe.offered = ("grad-cam",)
+    with pytest.raises(InputError, match=r"draws no grad-cam\+\+; choose one of grad-cam"):
+        classify.classify_case(case, bundle, activation="grad-cam++")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -13,10 +13,12 @@ from scipy.spatial.transform import Rotation
 
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.explain.focus import focus_of
+from TumorClassifierLib.findings import DetectedBox, Embedding, Findings, Slices
+from TumorClassifierLib.results import ClassificationResult
 from TumorClassifierLib.scene.case_charts import embedding_chart, slice_chart
-from TumorClassifierLib.scene.explanation import Embedding, Evidence, Slices, add_evidence, evidence_of
+from TumorClassifierLib.scene.explanation import Evidence, add_evidence, evidence_of
 from TumorClassifierLib.scene.hierarchy import parent_name
-from TumorClassifierLib.scene.markups import DetectedBox, add_boxes, add_focus
+from TumorClassifierLib.scene.markups import add_boxes, add_focus
 from TumorClassifierLib.scene.results import show_result
 from TumorClassifierLib.scene.volumes import add_segmentation, add_volume
 
@@ -187,14 +189,26 @@ def test_points_of_the_embedding_carry_their_cases_names(scene: Any) -> None:
 
 
 def test_without_evidence_nothing_is_added(scene: Any) -> None:
-    image, mask, cam = turned()
-    assert evidence_of(cam, None) == evidence_of(None, mask) == evidence_of(cam * 0, mask) == Evidence()
-    assert evidence_of(cam, mask).focus == focus_of(cam, mask)
+    image, _, _ = turned()
     volume = add_volume(scene, image, "made")
     before = scene.GetNumberOfNodes()
     assert add_evidence(scene, Evidence(), volume) == ()
-    assert add_evidence(scene, evidence_of(None, None), volume) == ()
+    bare = ClassificationResult(PREDICTION, None, {}, {}, {})
+    assert add_evidence(scene, evidence_of(bare), volume) == ()
     assert scene.GetNumberOfNodes() == before
+
+
+def test_evidence_is_what_the_result_says() -> None:
+    image, mask, cam = turned()
+    slices = Slices((7.5, 2.5), {"low": (0.5, 0.9), "high": (0.5, 0.1)})
+    lying = Embedding(((0.5, -1.25), (2.0, 3.0)), ("low", "high"), ("case 7", "Ä-3"), (1.0, 1.5))
+    found = Findings((box_of(image),), slices, lying)
+    focus = focus_of(cam, mask)
+    result = ClassificationResult({**PREDICTION, "focus": focus}, cam, {}, {}, {}, found)
+    assert evidence_of(result) == Evidence(focus, (box_of(image),), slices, lying)
+    again = Findings.from_json(json.loads(json.dumps(found.to_json())))
+    assert again == found
+    assert Findings.from_json(json.loads(json.dumps(Findings().to_json()))) == Findings()
 
 
 def test_what_cannot_be_drawn_is_refused(scene: Any) -> None:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 BATCH = 8
 GRAD_CAM = "grad-cam"
-METHODS = (GRAD_CAM, "grad-cam++", "smooth-grad-cam++", "guided-grad-cam")
+NAMES = {
+    GRAD_CAM: "Grad-CAM",
+    "grad-cam++": "Grad-CAM++",
+    "smooth-grad-cam++": "Smooth Grad-CAM++",
+    "guided-grad-cam": "Guided Grad-CAM",
+}
+METHODS = tuple(NAMES)
 
 
 def activation_maps(

@@ -11,7 +11,8 @@ A recipe is a module with
 - `probabilities(fitted, cases)`: (n, K) by the whole model and by each sub-model;
 - `describe(fitted)`: what a report says of it;
 - `pack(fitted)` and `unpack(bundle)`: to a bundle's documents and weights, and back;
-- `classify(case, bundle, progress) -> ClassificationResult`.
+- `activations(bundle)`: how its maps can be made, none where it draws none;
+- `classify(case, bundle, progress, activation, target) -> ClassificationResult`, with a map for any class.
 
 To add one, add its file and its line here.
 """

@@ -35,7 +35,7 @@ from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settin
 from ..blocks import agreed_features, deep_columns, deep_features, labels_of, listed_features, matrix, usable_features
 from ..bundle import Bundle
 from ..clinical import encode_clinical
-from ..explain.cam import cam_volume
+from ..explain.cam import METHODS, cam_volume
 from ..folds import grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, measure, radiomics_of
 from ..results import ClassificationResult
@@ -52,12 +52,13 @@ from .class_nomogram import (
 )
 from .dtlr_model import ClassModel, Fitted, Settings, pack, unpack
 from .dtlr_scores import SCORES, Scores, both_scores, cross_fit, fit_scores, fit_svms, svm_inputs
-from .prediction import Scored, called_class, prediction_document, provenance_of
+from .prediction import Scored, called_class, map_told, prediction_document, provenance_of
 
 __all__ = [
     "MAIN",
     "PUBLICATION",
     "Settings",
+    "activations",
     "classify",
     "describe",
     "fit",
@@ -172,6 +173,11 @@ def networks(settings: Settings) -> str:
     return f"{settings.backbone}, trained here, starting from {parse_weights(settings.weights).describe()}"
 
 
+def activations(bundle: Bundle) -> tuple[str, ...]:
+    """How a map can be made."""
+    return METHODS
+
+
 def describe(fitted: Fitted) -> dict[str, Any]:
     """What a report says of the fitted recipe: selection, signatures, clinical tables, regressions, nomograms."""
     clinical, regressions = zip(*(model.nomogram.description() for model in fitted.models), strict=True)
@@ -189,10 +195,15 @@ def describe(fitted: Fitted) -> dict[str, Any]:
 
 
 def classify(
-    case: Case, bundle: Bundle, progress: Progress = silent, activation: str | None = None
+    case: Case,
+    bundle: Bundle,
+    progress: Progress = silent,
+    activation: str | None = None,
+    target: str | None = None,
 ) -> ClassificationResult:
-    """Classify one case with a trained bundle of this recipe; activation: how its map is made, where not as trained.
+    """Classify one case with a trained bundle of this recipe.
 
+    activation: how its map is made, where not as trained. target: the class that it is for, where not the called one.
     Raises InputError when the case lacks the modality, the mask or has a clinical level that the model has not seen.
     """
     watch = Stopwatch()
@@ -212,6 +223,7 @@ def classify(
         scored = Scored(fitted.nomograms, tuple(scores))
         sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
         predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
+        target = target or predicted
         explained = _contributions(fitted, case, features, pooled[0], predicted)
     with watch.stage("class activation"):
         cam = cam_volume(
@@ -219,7 +231,7 @@ def classify(
             image.working_image,
             image.working_mask,
             settings.crop,
-            fitted.classes.index(predicted),
+            fitted.classes.index(target),
             case.image(settings.modality),
             progress,
             settings.activation,
@@ -240,6 +252,7 @@ def classify(
         ],
         provenance_of(case, settings, radiomics.to_dict(), engine, watch.seconds),
     )
+    prediction |= map_told(cam, case.required_mask(settings.modality), target, settings.activation)
     nomograms = {one.name: one.nomogram.to_json() for one in fitted.nomograms}
     return ClassificationResult(prediction, cam, nomograms, scored.values(case), features)
 

@@ -8,14 +8,15 @@ from FeatureExtractorLib.radiomics.engine import get_engine
 from FeatureExtractorLib.radiomics.presets import RadiomicsSettings, load_settings, parse_settings
 
 from ..bundle import Bundle
+from ..explain.cam import GRAD_CAM
 from ..measures import CaseMeasures, MeasureSettings, measure, radiomics_of
 from ..results import ClassificationResult
 from ..stopwatch import Stopwatch
-from .multimodal_explain import activation, contributions
+from .multimodal_explain import class_map, contributions
 from .multimodal_features import RADIOMICS, origin_of, values_of
 from .multimodal_model import MAIN, NO_RADIOMICS, Fitted, Settings, unpack
 from .multimodal_predict import probabilities, signature_values
-from .prediction import Scored, called_class, prediction_document, provenance_of
+from .prediction import Scored, called_class, map_told, prediction_document, provenance_of
 
 
 def measure_settings(settings: Settings, radiomics: RadiomicsSettings | None = None) -> MeasureSettings:
@@ -45,9 +46,23 @@ def needed_measures(wanted: MeasureSettings, fitted: Fitted) -> MeasureSettings:
     )
 
 
-def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> ClassificationResult:
+def activations(bundle: Bundle) -> tuple[str, ...]:
+    """How a map can be made; none where every signature is of radiomics features."""
+    _, fitted = unpack(bundle)
+    deep = [model for model in fitted.models if origin_of(model.signature.features[0])[1] != RADIOMICS]
+    return (GRAD_CAM,) if deep else ()
+
+
+def classify(
+    case: Case,
+    bundle: Bundle,
+    progress: Progress = silent,
+    activation: str | None = None,
+    target: str | None = None,
+) -> ClassificationResult:
     """Classify one case with a trained bundle of this recipe.
 
+    activation: of the map, Grad-CAM whatever is given. target: the class that it is for, where not the called one.
     Raises InputError when the case lacks a modality that the signature needs, the mask or has a clinical level that
     the model has not seen, WeightsUnavailable when a network's weights cannot be had.
     """
@@ -66,7 +81,8 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
     predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
     with watch.stage("class activation"):
-        cam = activation(case, measured, prepared, wanted, fitted, predicted, progress)
+        target = target or predicted
+        modality, cam = class_map(case, measured, prepared, wanted, fitted, target, progress)
     prediction = prediction_document(
         case,
         bundle,
@@ -87,5 +103,6 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         ],
         provenance_of(case, settings, kept, engine, watch.seconds),
     )
+    prediction |= map_told(cam, case.required_mask(modality), target, GRAD_CAM)
     nomograms = {one.name: one.nomogram.to_json() for one in fitted.nomograms}
     return ClassificationResult(prediction, cam, nomograms, scored.values(case), radiomics_of(measures))

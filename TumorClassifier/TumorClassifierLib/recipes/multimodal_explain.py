@@ -46,23 +46,24 @@ def contributions(measured: CaseMeasures, fitted: Fitted, predicted: str) -> lis
     return sorted(found, key=lambda item: -abs(item["contribution"]))
 
 
-def activation(
+def class_map(
     case: Case,
     measured: CaseMeasures,
     prepared: Mapping[str, PreparedImage],
     wanted: MeasureSettings,
     fitted: Fitted,
-    predicted: str,
+    target: str,
     progress: Progress,
-) -> sitk.Image | None:
-    """Where the signature's network saw what speaks for the called class; None for a signature of radiomics.
+) -> tuple[str, sitk.Image | None]:
+    """Where the signature's network saw what speaks for a class, and in which modality.
 
-    Grad-CAM of the machine's decision, in the modality whose features change it most at this case's values.
+    Grad-CAM of the machine's decision, in the modality whose features change it most at this case's values. No map
+    for a signature of radiomics.
     """
-    of_predicted = _of_class(fitted, predicted)
-    svm, sign = (of_predicted.signature, 1.0) if of_predicted else (fitted.models[0].signature, -1.0)
+    of_target = _of_class(fitted, target)
+    svm, sign = (of_target.signature, 1.0) if of_target else (fitted.models[0].signature, -1.0)
     if origin_of(svm.features[0])[1] == RADIOMICS:
-        return None
+        return origin_of(svm.features[0])[0], None
     values = columns_of([measured], svm.features)
     modality, backbone, weights = strongest_channels(svm, values[0], sign)
     network = frozen_network(backbone, dict(wanted.backbones)[backbone])
@@ -74,7 +75,7 @@ def activation(
 
     image = prepared[modality]
     slices = wanted.crop or SliceSettings()
-    return volume_of_slices(maps, image.working_image, image.working_mask, slices, case.image(modality))
+    return modality, volume_of_slices(maps, image.working_image, image.working_mask, slices, case.image(modality))
 
 
 def strongest_channels(svm: SvmModel, values: np.ndarray, sign: float = 1.0) -> tuple[str, str, dict[int, float]]:

@@ -41,7 +41,7 @@ from .class_nomogram import (
     shared_out,
 )
 from .multimodal_blocks import Block, blocks_of
-from .multimodal_case import classify, measure_settings
+from .multimodal_case import activations, classify, measure_settings
 from .multimodal_describe import describe
 from .multimodal_features import columns_of
 from .multimodal_model import MAIN, SCORES, ClassModel, Fitted, Settings, pack, unpack
@@ -52,6 +52,7 @@ __all__ = [
     "MAIN",
     "PUBLICATION",
     "Settings",
+    "activations",
     "classify",
     "describe",
     "fit",

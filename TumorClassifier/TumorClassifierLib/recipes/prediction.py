@@ -14,6 +14,8 @@ from FeatureExtractorLib.radiomics.engine import RadiomicsEngine
 from ..bundle import Bundle
 from ..chance import chance_warning
 from ..clinical import ClinicalVariable, is_missing
+from ..explain.focus import focus_of
+from ..explain.overlap import map_overlap
 from ..settings import plain
 from ..trust import Trust
 from .class_nomogram import ClassNomogram, shared_out
@@ -45,6 +47,20 @@ def called_class(p: np.ndarray, classes: Sequence[str], threshold: float | None)
     if threshold is None:
         return classes[int(np.argmax(p))]
     return classes[int(p[1] >= threshold)]
+
+
+def map_told(cam: sitk.Image | None, mask: sitk.Image | None, target: str, method: str) -> dict[str, Any]:
+    """What a prediction says of its map: {"map": {"class", "method"} or None} and, of an outlined case, "focus".
+
+    focus: where the map points and how much of it lies in the tumour; left out where the map is 0 everywhere.
+    """
+    if cam is None:
+        return {"map": None}
+    told: dict[str, Any] = {"map": {"class": target, "method": method}}
+    if mask is not None and (focus := focus_of(cam, mask)) is not None:
+        overlap = map_overlap(sitk.GetArrayViewFromImage(cam), sitk.GetArrayViewFromImage(mask)) or {}
+        told["focus"] = {**focus, **overlap}
+    return told
 
 
 def plain_prediction(

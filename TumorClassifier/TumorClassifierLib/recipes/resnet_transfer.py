@@ -34,7 +34,7 @@ from FeatureExtractorLib.radiomics.presets import RadiomicsSettings
 from ..blocks import crops_of, labels_of
 from ..bundle import Bundle
 from ..clinical import encode_clinical
-from ..explain.cam import cam_volume
+from ..explain.cam import METHODS, cam_volume
 from ..explain.embedding import embedding_document
 from ..folds import Folds, grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, measure
@@ -43,7 +43,7 @@ from ..stopwatch import Stopwatch
 from ..trust import fit_trust
 from .class_nomogram import binary_threshold, shared_out
 from .factor_model import fit_factors
-from .prediction import called_class, plain_prediction, provenance_of
+from .prediction import called_class, map_told, plain_prediction, provenance_of
 from .resnet_transfer_model import FACTORS, MAIN, Fitted, Settings, evidence_names, model_name, pack, unpack
 from .resnet_transfer_networks import fit_modality, logits_of, probabilities_of, readers_agreement
 
@@ -51,6 +51,7 @@ __all__ = [
     "MAIN",
     "PUBLICATION",
     "Settings",
+    "activations",
     "classify",
     "describe",
     "fit",
@@ -148,6 +149,11 @@ def networks(settings: Settings) -> str:
     return f"{settings.backbone}, {how}, with {parse_weights(settings.weights).describe()}{each}"
 
 
+def activations(bundle: Bundle) -> tuple[str, ...]:
+    """How a map can be made."""
+    return METHODS
+
+
 def describe(fitted: Fitted) -> dict[str, Any]:
     """What a report says of the fitted recipe: factors, training curves, readers, and where cases lie."""
     tables = [model.description() for model in fitted.factors]
@@ -165,10 +171,15 @@ def describe(fitted: Fitted) -> dict[str, Any]:
 
 
 def classify(
-    case: Case, bundle: Bundle, progress: Progress = silent, activation: str | None = None
+    case: Case,
+    bundle: Bundle,
+    progress: Progress = silent,
+    activation: str | None = None,
+    target: str | None = None,
 ) -> ClassificationResult:
-    """Classify one case with a trained bundle of this recipe; activation: how its map is made, where not as trained.
+    """Classify one case with a trained bundle of this recipe.
 
+    activation: how its map is made, where not as trained. target: the class that it is for, where not the called one.
     Modalities that only stand beside the deciding one may be absent. Raises InputError when the case lacks the
     deciding modality, the mask or has a clinical level that the model has not seen, WeightsUnavailable when a
     published trunk cannot be had.
@@ -187,7 +198,7 @@ def classify(
     with watch.stage("scores"):
         sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
         evidence = logits_of(fitted.networks[main], crops_of([measured], main), settings)[0]
-        predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
+        target = target or called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
     image = prepared[main]
     with watch.stage("class activation"):
         cam = cam_volume(
@@ -195,7 +206,7 @@ def classify(
             image.working_image,
             image.working_mask,
             settings.crop,
-            fitted.classes.index(predicted),
+            fitted.classes.index(target),
             case.image(main),
             progress,
             settings.activation,
@@ -217,6 +228,7 @@ def classify(
         provenance_of(case, settings, None, None, watch.seconds),
         variables=fitted.variables,
     )
+    prediction |= map_told(cam, case.required_mask(main), target, settings.activation)
     return ClassificationResult(prediction, cam, {}, {}, {})
 
 

@@ -30,7 +30,7 @@ from FeatureExtractorLib.radiomics.presets import RadiomicsSettings
 
 from ..blocks import labels_of
 from ..bundle import Bundle
-from ..explain.focus import focus_of
+from ..explain.cam import METHODS
 from ..explain.overlap import map_overlap
 from ..folds import grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, volume_of
@@ -42,8 +42,8 @@ from ..results import ClassificationResult
 from ..stopwatch import Stopwatch
 from ..trust import fit_trust
 from .class_nomogram import binary_threshold
-from .prediction import called_class, plain_prediction, provenance_of
-from .volume_cnn_model import Fitted, Settings, pack, unpack
+from .prediction import called_class, map_told, plain_prediction, provenance_of
+from .volume_cnn_model import NEEDS_RELU, Fitted, Settings, pack, unpack
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,6 +52,7 @@ __all__ = [
     "MAIN",
     "PUBLICATION",
     "Settings",
+    "activations",
     "classify",
     "describe",
     "fit",
@@ -133,6 +134,11 @@ def networks(settings: Settings) -> str:
     )
 
 
+def activations(bundle: Bundle) -> tuple[str, ...]:
+    """How a map can be made."""
+    return tuple(method for method in METHODS if method != NEEDS_RELU)
+
+
 def describe(fitted: Fitted) -> dict[str, Any]:
     """What a report says of the fitted recipe: how training went, and where maps of held-out cases pointed."""
     return {
@@ -147,12 +153,16 @@ def describe(fitted: Fitted) -> dict[str, Any]:
 
 
 def classify(
-    case: Case, bundle: Bundle, progress: Progress = silent, activation: str | None = None
+    case: Case,
+    bundle: Bundle,
+    progress: Progress = silent,
+    activation: str | None = None,
+    target: str | None = None,
 ) -> ClassificationResult:
     """Classify one case, outlined or not, with a trained bundle of this recipe.
 
-    activation: how its map is made, where not as trained. Raises InputError when the case lacks the modality, its
-    image is no volume or there is no such map.
+    activation: how its map is made, where not as trained. target: the class that it is for, where not the called one.
+    Raises InputError when the case lacks the modality, its image is no volume or there is no such map.
     """
     watch = Stopwatch()
     with watch.stage("model"):
@@ -163,12 +173,11 @@ def classify(
     volume = whole.array[None, None]
     with watch.stage("scores"):
         P = fitted.trust.calibrated(volume_probabilities(fitted.network, volume, settings.patch))
-        predicted = called_class(P[0], fitted.classes, fitted.threshold)
+        target = target or called_class(P[0], fitted.classes, fitted.threshold)
     with watch.stage("class activation"):
-        at = fitted.classes.index(predicted)
+        at = fitted.classes.index(target)
         values = volume_maps(fitted.network, volume, at, settings.patch, progress, settings.activation)[0]
         cam = map_on(values, whole.image, case.image(settings.modality))
-    mask = case.masks.get(settings.modality, case.mask)
     prediction = plain_prediction(
         case,
         bundle,
@@ -180,9 +189,7 @@ def classify(
         (),
         provenance_of(case, settings, None, None, watch.seconds),
     )
-    if mask is not None and (focus := focus_of(cam, mask)) is not None:
-        overlap = map_overlap(sitk.GetArrayViewFromImage(cam), sitk.GetArrayViewFromImage(mask)) or {}
-        prediction["focus"] = {**focus, **overlap}
+    prediction |= map_told(cam, case.masks.get(settings.modality, case.mask), target, settings.activation)
     return ClassificationResult(prediction, cam, {}, {}, {})
 
 

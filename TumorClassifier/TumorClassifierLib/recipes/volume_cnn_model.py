@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+NEEDS_RELU = "guided-grad-cam"
+
+
 @dataclass(frozen=True)
 class VolumeTraining(TrainingSettings):
     """The training loop's settings with other defaults; `augment` is for slices and plays no part."""
@@ -80,7 +83,7 @@ class Settings:
             raise InputError("The recipe keeps no validation cases to stop early by; leave training.patience out.")
         check_rule(self.threshold)
         check_method(self.activation)
-        if self.activation == "guided-grad-cam":  # it is made of ReLUs, and this network's leak
+        if self.activation == NEEDS_RELU:  # and this network's leak
             raise InputError("Guided Grad-CAM is for networks with plain ReLUs; choose another map for volumes.")
         if self.grid.size is None:
             raise InputError("A network of volumes needs one grid for all of them; set grid.size in voxels (x, y, z).")

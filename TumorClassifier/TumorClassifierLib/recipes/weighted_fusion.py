@@ -28,7 +28,7 @@ from FeatureExtractorLib.radiomics.presets import RadiomicsSettings
 from ..blocks import labels_of
 from ..bundle import Bundle
 from ..clinical import is_missing
-from ..explain.cam import map_on_grid
+from ..explain.cam import GRAD_CAM, METHODS, map_on_grid
 from ..fusion import ABLATIONS, CHOICE, TIES, WHOLE, Votes, vote
 from ..measures import CaseMeasures, MeasureSettings, volume_of
 from ..networks.boxes import areas, boxes_of_mask, corners_mm
@@ -37,7 +37,7 @@ from ..results import ClassificationResult
 from ..stopwatch import Stopwatch
 from ..trust import fit_trust
 from .class_nomogram import binary_threshold
-from .prediction import called_class, plain_prediction, provenance_of
+from .prediction import called_class, map_told, plain_prediction, provenance_of
 from .weighted_fusion_model import PLANES, Fitted, Settings, pack, unpack
 from .weighted_fusion_steps import ImageSequence, find_boxes, fit_framework, judge, sequence_map
 
@@ -45,6 +45,7 @@ __all__ = [
     "MAIN",
     "PUBLICATION",
     "Settings",
+    "activations",
     "classify",
     "describe",
     "fit",
@@ -147,9 +148,21 @@ def describe(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> ClassificationResult:
+def activations(bundle: Bundle) -> tuple[str, ...]:
+    """How a map can be made."""
+    return METHODS
+
+
+def classify(
+    case: Case,
+    bundle: Bundle,
+    progress: Progress = silent,
+    activation: str | None = None,
+    target: str | None = None,
+) -> ClassificationResult:
     """Classify one case, outlined or not, with a trained bundle of this recipe; sequences may be missing.
 
+    activation: how its map is made, by default Grad-CAM. target: the class that it is for, where not the called one.
     Raises InputError when the case has none of the model's sequences, an image is no volume or the age is no number.
     """
     watch = Stopwatch()
@@ -172,8 +185,9 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
     with watch.stage("class activation"):
         shown = _largest(found, settings.found)
-        at = fitted.classes.index(predicted)
-        values = sequence_map(fitted.framework, sequences[shown], at, found[shown])
+        target, method = target or predicted, activation or GRAD_CAM
+        at = fitted.classes.index(target)
+        values = sequence_map(fitted.framework, sequences[shown], at, found[shown], method)
         cam = map_on_grid(values, images[there[shown]], case.image(there[shown]))
     warnings = [{"code": "incomplete-evidence", "text": text} for text in votes[MAIN].partial.get(case.case_id, ())]
     missing = [name for name in settings.modalities if name not in there]
@@ -196,6 +210,7 @@ def classify(case: Case, bundle: Bundle, progress: Progress = silent) -> Classif
         warnings,
         provenance_of(case, settings, None, None, watch.seconds),
     )
+    prediction |= map_told(cam, case.masks.get(there[shown], case.mask), target, method)
     prediction["votes"] = _told(votes[MAIN], fitted.classes)
     prediction["boxes"] = [
         box

@@ -24,6 +24,7 @@ from FeatureExtractorLib.progress import Progress, silent
 from FeatureExtractorLib.regions import resize
 
 from ..age_groups import EDGES, AgeStatistics, age_statistics
+from ..explain.cam import GRAD_CAM, activation_maps
 from ..folds import grouped_folds
 from ..fusion import ABLATIONS, Evidence, Votes, WeightSearch, ablated, search_weights, vote
 from ..networks.detection import DetectorShape, Found, build_detector, detect
@@ -216,14 +217,17 @@ def classifier_input(
 
 
 def sequence_map(
-    framework: Framework, sequence: ImageSequence, class_index: int, found: Sequence[Found] | None = None
+    framework: Framework,
+    sequence: ImageSequence,
+    class_index: int,
+    found: Sequence[Found] | None = None,
+    method: str = GRAD_CAM,
 ) -> np.ndarray:
-    """(z, rows, columns) float32: Grad-CAM of the sequence classifier, laid back over the region of its slices.
+    """(z, rows, columns) float32: map of the sequence classifier, laid back over the region of its slices.
 
     All slices of the input share one map, for the network reads them together. 0 elsewhere, and everywhere where no
-    box was found.
+    box was found. method: see `activation_maps`.
     """
-    from ..explain.cam import activation_maps
     from ..networks.resnet2d import split
 
     settings = StepSettings(found=framework.found, classifier=framework.shape)
@@ -233,7 +237,7 @@ def sequence_map(
     if given is None:
         return laid
     inputs, picked, box = given
-    cam = activation_maps(*split(framework.classifier), inputs[None], class_index)[0]
+    cam = activation_maps(*split(framework.classifier), inputs[None], class_index, method)[0]
     x0, y0, x1, y1 = region_of(box, sequence.slices.shape[1:])
     laid[list(dict.fromkeys(picked)), y0:y1, x0:x1] = resize(cam, (y1 - y0, x1 - x0))
     return laid

@@ -5,6 +5,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from ..explain.cam import GRAD_CAM, NAMES
 from ..nomogram import Nomogram
 from ..nomogram_figure import draw_nomogram
 from ..results import ClassificationResult
@@ -42,11 +43,11 @@ def patient_content(
     prediction = result.prediction
     case = prediction["case"]
     blocks = [
-        *_answer(prediction),
+        *answer_blocks(prediction),
         *_picture(prediction, picture, result.cam, outlined),
         *_nomogram(result),
-        *_contributions(prediction),
-        *_scores(prediction),
+        *contribution_blocks(prediction),
+        *score_blocks(prediction),
         *_model(prediction, model),
         *_provenance(prediction),
     ]
@@ -54,7 +55,8 @@ def patient_content(
     return Report("Tumour classification report", whose, tuple(blocks))
 
 
-def _answer(prediction: Mapping[str, Any]) -> list[Block]:
+def answer_blocks(prediction: Mapping[str, Any]) -> list[Block]:
+    """The called class, the probability of each, both in words, and every warning."""
     chances, classes = prediction["probabilities"], prediction["classes"]
     bars = tuple(Bar(name, float(chances[name]), chance(chances[name])) for name in classes)
     segment = prediction["case"].get("segment")
@@ -98,16 +100,19 @@ def _picture(prediction: Mapping[str, Any], picture: bytes, cam: sitk.Image | No
             return [Heading("The image"), Picture(picture, "The middle axial slice.", "Axial slice")]
         caption = "The tumour's largest axial slice with its outline, whole (left) and close up."
         return [Heading("The tumour"), Picture(picture, caption, "Axial slices with the tumour's outline")]
+    shown = prediction.get("map") or {"class": prediction["predicted"], "method": GRAD_CAM}
+    named = f"{NAMES[shown['method']]} map for {shown['class']}"
     slices = (
-        "The tumour's largest axial slice with its outline (left), the same close up under the Grad-CAM map for "
-        f"{prediction['predicted']} (middle), and the slice where the map is strongest (right)."
+        "The tumour's largest axial slice with its outline (left), the same close up under the "
+        f"{named} (middle), and the slice where the map is strongest (right)."
         if outlined
-        else f"The axial slice where the Grad-CAM map for {prediction['predicted']} is strongest, without the map "
-        "(left) and under it (right)."
+        else f"The axial slice where the {named} is strongest, without the map (left) and under it (right)."
     )
     caption = f"{slices} A map shows what moved the network, not where disease is."
     if not sitk.GetArrayViewFromImage(cam).any():
-        caption += f" This map is empty: nothing in the image spoke for {prediction['predicted']}."
+        caption += f" This map is empty: nothing in the image spoke for {shown['class']}."
+    if shown["class"] != prediction["predicted"]:
+        caption += f" The case was called {prediction['predicted']}."
     focus = prediction.get("focus") or {}
     if "inside" in focus:
         caption += (
@@ -132,7 +137,8 @@ def _nomogram(result: ClassificationResult) -> list[Block]:
     ]
 
 
-def _contributions(prediction: Mapping[str, Any]) -> list[Block]:
+def contribution_blocks(prediction: Mapping[str, Any]) -> list[Block]:
+    """What moved the probability, largest first, as bars; nothing where the model cannot tell."""
     found = sorted(prediction.get("contributions") or (), key=lambda item: -abs(item["contribution"]))
     if not found:
         return []
@@ -162,7 +168,8 @@ def _signed(value: float) -> str:
     return f"+{text}" if value > 0 and float(text) else text
 
 
-def _scores(prediction: Mapping[str, Any]) -> list[Block]:
+def score_blocks(prediction: Mapping[str, Any]) -> list[Block]:
+    """The scores with their nomogram points, and what each sub-model says."""
     blocks: list[Block] = []
     if prediction.get("by_class"):
         for name, own in prediction["by_class"].items():

@@ -5,29 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
-from ..explain.focus import focus_of
+from ..findings import DetectedBox, Embedding, Slices
+from ..results import ClassificationResult
 from .case_charts import embedding_chart, slice_chart
-from .markups import DetectedBox, add_boxes, add_focus
-
-
-@dataclass(frozen=True)
-class Slices:
-    """positions_mm: (n,) of the slices; probabilities: by class (n,) of each slice alone."""
-
-    positions_mm: Sequence[float]
-    probabilities: Mapping[str, Sequence[float]]
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """points: (n, 2) of the training cases; labels, names: (n,) their classes and names; case: this case's point."""
-
-    points: np.ndarray
-    labels: Sequence[str]
-    names: Sequence[str]
-    case: tuple[float, float] | None = None
+from .markups import add_boxes, add_focus
 
 
 @dataclass(frozen=True)
@@ -40,9 +22,10 @@ class Evidence:
     embedding: Embedding | None = None
 
 
-def evidence_of(cam: sitk.Image | None, mask: sitk.Image | None) -> Evidence:
-    """Where a map points, of a case that has a map and an outline; raises as `measure_focus` where they do not fit."""
-    return Evidence(focus_of(cam, mask) if cam is not None and mask is not None else None)
+def evidence_of(result: ClassificationResult) -> Evidence:
+    """All that explains a result beside its map: what the prediction says of the map, and the recipe's findings."""
+    found = result.findings
+    return Evidence(result.prediction.get("focus"), found.boxes, found.slices, found.embedding)
 
 
 def add_evidence(scene: Any, evidence: Evidence, volume_node: Any) -> tuple[Any, ...]:
@@ -55,5 +38,5 @@ def add_evidence(scene: Any, evidence: Evidence, volume_node: Any) -> tuple[Any,
         nodes += slice_chart(scene, evidence.slices.positions_mm, evidence.slices.probabilities).nodes
     if evidence.embedding is not None:
         e = evidence.embedding
-        nodes += embedding_chart(scene, e.points, e.labels, e.names, e.case).nodes
+        nodes += embedding_chart(scene, np.asarray(e.points), e.labels, e.names, e.case).nodes
     return tuple(nodes)

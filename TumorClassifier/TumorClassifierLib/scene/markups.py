@@ -1,39 +1,15 @@
 """Points and boxes of an explanation as markups: where a map points, and what a detector found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from FeatureExtractorLib.errors import InputError
-
+from ..findings import DetectedBox
 from .volumes import LPS_TO_RAS
 
 FOCUS_COLOUR = (0.0, 0.9, 1.0)  # cyan: seen on the dark and on the pale end of the map's colours
 BOX_COLOURS = ((0.0, 0.45, 0.70), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65), (0.90, 0.62, 0.0))
-IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-
-
-@dataclass(frozen=True)
-class DetectedBox:
-    """A box in space with what it was called.
-
-    centre, size: mm, LPS. score: 0–1. axes: the directions of its sides as columns, LPS, at right angles; by default
-    those of the patient. An image's `GetDirection()` as rows of three is of this form.
-    """
-
-    centre: tuple[float, float, float]
-    size: tuple[float, float, float]
-    label: str
-    score: float
-    axes: tuple[tuple[float, float, float], ...] = IDENTITY
-
-    def __post_init__(self) -> None:
-        if not np.isfinite([*self.centre, *self.size, self.score]).all() or min(self.size) <= 0:
-            raise InputError(f"A box of {self.label} has the sides {self.size}; give finite lengths above 0 mm.")
-        if not np.allclose(np.transpose(self.axes) @ np.array(self.axes), np.eye(3), atol=1e-4):
-            raise InputError(f"The sides of a box of {self.label} are not at right angles; give axes that are.")
 
 
 def add_focus(scene: Any, focus: Mapping[str, Any], volume_node: Any, name: str = "Focal point") -> Any:

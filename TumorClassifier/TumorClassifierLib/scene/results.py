@@ -59,7 +59,8 @@ def show_result(
         segmentation_node.GetDisplayNode().SetVisibility2DFill(False)  # a filled tumour would hide the map
     cam_node = None
     if cam is not None:
-        cam_node = add_cam(scene, cam, volume_node, f"{volume_node.GetName()} CAM of {prediction['predicted']}")
+        shown_class = (prediction.get("map") or {}).get("class", prediction["predicted"])
+        cam_node = add_cam(scene, cam, volume_node, f"{volume_node.GetName()} CAM of {shown_class}")
         show_in_slices(scene, volume_node, cam_node)
     texts = [_add_text(scene, "Prediction (JSON)", prediction)]
     points = prediction.get("nomogram_points")
