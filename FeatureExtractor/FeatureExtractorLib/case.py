@@ -122,7 +122,8 @@ def check_image(image: sitk.Image, name: str) -> None:
             "voxel, but a single three-dimensional grey volume is needed; extract one first."
         )
     array = sitk.GetArrayViewFromImage(image)
-    low, high = array.min(), array.max()  # NaN where one voxel is
+    slices = [(part.min(), part.max()) for part in array]  # one by one: each is fetched from memory once
+    low, high = np.min([low for low, _ in slices]), np.max([high for _, high in slices])  # NaN where one voxel is
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"The {name} holds NaN or infinite values; replace them before loading it.")
     if low == high:
