@@ -14,6 +14,8 @@ import SimpleITK as sitk
 from FeatureExtractorLib.case import make_case
 from FeatureExtractorLib.errors import BundleRejected, InputError
 from TumorClassifierLib.bundle import read_bundle
+from TumorClassifierLib.classify import classify_case
+from TumorClassifierLib.findings import Findings
 from TumorClassifierLib.fusion import ABLATIONS
 from TumorClassifierLib.recipes import weighted_fusion
 
@@ -126,11 +128,34 @@ def test_a_case_without_outline_and_of_one_sequence(model: Path, folder: Path, r
     assert cam.GetSize() == read.GetSize() and cam.GetOrigin() == read.GetOrigin()
     assert (out / "report.html").is_file()
     low, high = (np.array(read.TransformContinuousIndexToPhysicalPoint(at)) for at in ((-0.5,) * 3, (47.5, 47.5, 3.5)))
+    assert prediction["map"] == {"class": prediction["predicted"], "method": "grad-cam"} and "focus" not in prediction
     for box in prediction["boxes"]:
         corners = np.array(box["corners"])
         assert corners.shape == (4, 3)
         assert np.all((corners >= low - 1e-3) & (corners <= high + 1e-3))  # within the image, in mm
         assert sum(box["probabilities"].values()) == pytest.approx(1)
+
+
+def test_boxes_and_slices_lie_where_the_image_is(model: Path, folder: Path) -> None:
+    bundle, image = read_bundle(model), sitk.ReadImage(folder / "p1_a_image.nrrd")
+    mask = sitk.Cast(sitk.ReadImage(folder / "p1_a_mask.nrrd"), sitk.sitkUInt8)
+    result = classify_case(make_case("c", {"T1": image}, mask), bundle, activation="grad-cam++", target="benign")
+    told, found = result.prediction["boxes"], result.findings
+    assert result.prediction["map"] == {"class": "benign", "method": "grad-cam++"}
+    assert len(found.boxes) == len(told) > 0
+    for box, corners in zip(found.boxes, (np.array(one["corners"]) for one in told), strict=True):
+        assert box.centre == pytest.approx(corners.mean(axis=0))
+        assert box.size[:2] == pytest.approx(np.ptp(corners, axis=0)[:2]) and box.size[2] == 4.0
+        assert box.label in ("benign", "malignant") and 0 < box.score <= 1
+    assert found.slices is not None
+    assert found.slices.positions_mm == pytest.approx([11.0, 15.0, 19.0, 23.0])  # axial: the superior coordinate
+    P = np.array([found.slices.probabilities[name] for name in ("benign", "malignant")])
+    assert P.shape == (2, 4) and P.sum(axis=0) == pytest.approx(np.ones(4))
+    assert found == Findings.from_json(json.loads(json.dumps(found.to_json())))
+    assert {name: len(curve) for name, curve in bundle.documents["description"]["curves"].items()} == {
+        "detector": 1,
+        "sequence classifier": 1,
+    }
 
 
 def test_a_case_of_no_sequence_is_refused(model: Path, folder: Path, run_cli: Run) -> None:

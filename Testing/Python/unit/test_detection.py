@@ -8,10 +8,19 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.spatial.transform import Rotation
 
 from FeatureExtractorLib.deep.backbones import parse_weights
 from FeatureExtractorLib.errors import Cancelled, InputError
-from TumorClassifierLib.networks.boxes import areas, boxes_of_mask, corners_mm, overlap, recall
+from TumorClassifierLib.networks.boxes import (
+    areas,
+    boxes_of_mask,
+    corners_mm,
+    detected_box,
+    overlap,
+    recall,
+    slice_positions,
+)
 from TumorClassifierLib.networks.deformable import deformable_convolution, make_deformable
 from TumorClassifierLib.networks.detection import DetectorShape, Found, build_detector, detect
 from TumorClassifierLib.networks.detector_training import DetectorTraining, LabelledSlice, train_detector
@@ -299,3 +308,28 @@ def test_training_can_be_cancelled() -> None:
 
     with pytest.raises(Cancelled):
         train_detector(build_detector(2, SMALL), planted(2, 0), QUICK, stop)
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"),
+    [("LPS", [11.0, 15.0]), ("LPI", [11.0, 7.0]), ("PSL", [-5.0, -9.0]), ("PSR", [-5.0, -1.0]), ("SLP", [7.0, 3.0])],
+)
+def test_slices_have_slicers_offsets(axes: str, expected: list[float]) -> None:
+    image = sitk.Image((3, 3, 2), sitk.sitkUInt8)
+    image.SetSpacing((1.0, 1.0, 4.0))
+    image.SetOrigin((5.0, -7.0, 11.0))
+    turned = sitk.DICOMOrientImageFilter.GetDirectionCosinesFromOrientation(axes)
+    image.SetDirection(turned)
+    assert slice_positions(image) == pytest.approx(expected)
+
+
+def test_a_box_of_a_slice_is_a_box_in_space() -> None:
+    image = sitk.Image((20, 16, 4), sitk.sitkUInt8)
+    image.SetSpacing((0.7, 0.9, 2.5))
+    image.SetOrigin((12.0, -30.0, 44.0))
+    image.SetDirection(Rotation.from_rotvec([0.2, -0.5, 0.3]).as_matrix().ravel().tolist())
+    box = detected_box(np.array([4, 5, 10, 9]), 2, image, "high", 0.75)
+    assert box.size == pytest.approx((6 * 0.7, 4 * 0.9, 2.5))
+    assert box.centre == pytest.approx(image.TransformContinuousIndexToPhysicalPoint((6.5, 6.5, 2.0)))
+    corner = np.array(box.centre) + np.array(box.axes) @ (-0.5 * np.array(box.size))
+    assert corner == pytest.approx(image.TransformContinuousIndexToPhysicalPoint((3.5, 4.5, 1.5)))

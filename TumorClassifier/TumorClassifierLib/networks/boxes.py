@@ -8,6 +8,8 @@ from scipy import ndimage
 
 from FeatureExtractorLib.errors import InputError
 
+from ..findings import DetectedBox
+
 
 def boxes_of_mask(mask: np.ndarray, smallest: int = 1) -> np.ndarray:
     """(m, 4) float32: a box around each 8-connected component of a slice's mask (rows, columns), top to bottom.
@@ -57,3 +59,24 @@ def corners_mm(box: np.ndarray, index: int, image: sitk.Image) -> np.ndarray:
     x0, y0, x1, y1 = (float(v) - 0.5 for v in box)  # a pixel's centre has the whole number
     around = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
     return np.array([image.TransformContinuousIndexToPhysicalPoint((x, y, float(index))) for x, y in around])
+
+
+def detected_box(box: np.ndarray, index: int, image: sitk.Image, label: str, score: float) -> DetectedBox:
+    """A box in slice `index` of a volume's third axis as a box in space, as thick as the slice."""
+    corners = corners_mm(box, index, image)
+    sides = np.array([box[2] - box[0], box[3] - box[1], 1.0]) * image.GetSpacing()
+    axes = np.reshape(image.GetDirection(), (3, 3)).tolist()
+    centre = corners.mean(axis=0).tolist()
+    return DetectedBox(tuple(centre), tuple(sides.tolist()), label, score, tuple(map(tuple, axes)))
+
+
+def slice_positions(image: sitk.Image) -> tuple[float, ...]:
+    """mm (n,) of a volume's slices along its third axis, rising to the right, to the front or upwards.
+
+    Of slices that are not oblique that is the offset that 3D Slicer gives them.
+    """
+    normal = np.reshape(image.GetDirection(), (3, 3))[:, 2] * (-1.0, -1.0, 1.0)  # LPS to RAS
+    first = np.array(image.GetOrigin()) * (-1.0, -1.0, 1.0)
+    up = 1.0 if normal[np.argmax(np.abs(normal))] > 0 else -1.0
+    steps = np.arange(image.GetSize()[2]) * image.GetSpacing()[2]
+    return tuple((up * (first @ normal + steps)).tolist())

@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,6 +63,10 @@ class DetectorResult:
 
     model: "nn.Module"
     losses: tuple[dict[str, float], ...]
+
+    def curves(self) -> list[dict[str, Any]]:
+        """Plain JSON: per epoch, counted from 1, the loss and its four parts."""
+        return [{"epoch": i + 1, "loss": sum(one.values()), **one} for i, one in enumerate(self.losses)]
 
 
 def train_detector(

@@ -14,6 +14,7 @@ from ..bundle import Bundle
 from ..card import About
 from ..evaluation.thresholds import check_rule
 from ..explain.cam import GRAD_CAM, check_method
+from ..networks.curves import Epoch
 from ..networks.resnet2d import build_classifier
 from ..networks.state import load_state, save_state
 from ..networks.training import TrainingSettings
@@ -124,7 +125,7 @@ class Fitted:
 
     classes: (negative, positive), or any number of them. models: of the positive class, or of every class. threshold:
     of the positive class's probability, None for three or more classes. flow: by block, how many features were left
-    after each selection step.
+    after each selection step. curves: of the network's training; none in a stored model, whose description has them.
     """
 
     classes: tuple[str, ...]
@@ -134,6 +135,7 @@ class Fitted:
     threshold: float | None
     flow: Mapping[str, Mapping[str, int]]
     warnings: tuple[str, ...]
+    curves: tuple[Epoch, ...] = ()
 
     @property
     def nomograms(self) -> tuple[ClassNomogram, ...]:

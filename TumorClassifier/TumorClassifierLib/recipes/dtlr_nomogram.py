@@ -38,6 +38,7 @@ from ..clinical import encode_clinical
 from ..explain.cam import METHODS, cam_volume
 from ..folds import grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, measure, radiomics_of
+from ..networks.curves import curves_json
 from ..results import ClassificationResult
 from ..signature import SignatureScore
 from ..stopwatch import Stopwatch
@@ -137,7 +138,8 @@ def fit(
             "selected": len({name for model in models for name in model.deep.features}),
         },
     }
-    return Fitted(classes, scores.network, tuple(models), trust, threshold, flow, tuple(dict.fromkeys(warnings)))
+    told = tuple(dict.fromkeys(warnings))
+    return Fitted(classes, scores.network, tuple(models), trust, threshold, flow, told, scores.curves)
 
 
 def probabilities(fitted: Fitted, cases: Sequence[CaseMeasures]) -> dict[str, np.ndarray]:
@@ -191,6 +193,7 @@ def describe(fitted: Fitted) -> dict[str, Any]:
         "clinical": list(clinical),
         "regressions": list(regressions),
         "nomograms": {one.name: one.nomogram.to_json() for one in fitted.nomograms},
+        "curves": {"network": curves_json(fitted.curves)} if fitted.curves else {},
     }
 
 

@@ -19,18 +19,24 @@ from .dtlr_model import Settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..networks.curves import Epoch
+
 SCORES = ("Rad-score", "DTL-score")
 BLOCKS = ("radiomics", "deep")
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What turns measures into the two scores of every class. stable: how many deep features the readers agree on."""
+    """What turns measures into the two scores of every class.
+
+    stable: how many deep features the readers agree on. curves: of the network's training.
+    """
 
     network: "nn.Sequential"
     radiomics: tuple[SignatureScore, ...]
     deep: tuple[SignatureScore, ...]
     stable: int
+    curves: "tuple[Epoch, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def fit_scores(
     y: (n,) index into `classes`. names: the radiomics features that may be used. Returns also the (n, width) pooled
     features of these cases.
     """
-    network = fine_tune(cases, y, len(classes), settings, stage, progress)
+    network, curves = fine_tune(cases, y, len(classes), settings, stage, progress)
     pooled = deep_features(network, cases, settings.modality)
     columns = agreed_deep_features(
         pooled, cases, settings.icc, lambda part: deep_features(network, part, settings.modality)
@@ -71,7 +77,7 @@ def fit_scores(
             fitted[block].append(
                 fit_signature(values, y_class, columns_of, patients, seed=settings.seed, spearman=settings.spearman)
             )
-    return Scores(network, tuple(fitted["radiomics"]), tuple(fitted["deep"]), len(columns)), pooled
+    return Scores(network, tuple(fitted["radiomics"]), tuple(fitted["deep"]), len(columns), curves), pooled
 
 
 def fit_svms(
@@ -145,7 +151,7 @@ def both_scores(scores: Scores, cases: Sequence[CaseMeasures], pooled: np.ndarra
 
 def fine_tune(
     cases: Sequence[CaseMeasures], y: np.ndarray, n_classes: int, settings: Settings, stage: str, progress: Progress
-) -> "nn.Sequential":
+) -> "tuple[nn.Sequential, tuple[Epoch, ...]]":
     """Step 3: train the network on these cases; its weights are rounded as the model file will hold them."""
     from FeatureExtractorLib.deep.backbones import parse_weights
     from FeatureExtractorLib.deep.features import choose_device
@@ -163,4 +169,4 @@ def fine_tune(
 
     images = crops_of(cases, settings.modality)
     result = train_classifier(network.to(choose_device("auto")), images, y, training, progress=told)
-    return rounded(result.model.cpu())
+    return rounded(result.model.cpu()), result.curves

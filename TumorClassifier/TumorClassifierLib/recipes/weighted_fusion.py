@@ -29,9 +29,10 @@ from ..blocks import labels_of
 from ..bundle import Bundle
 from ..clinical import is_missing
 from ..explain.cam import GRAD_CAM, METHODS, map_on_grid
-from ..fusion import ABLATIONS, CHOICE, TIES, WHOLE, Votes, vote
+from ..findings import DetectedBox, Findings, Slices
+from ..fusion import ABLATIONS, CHOICE, TIES, WHOLE, Votes, fuse, vote
 from ..measures import CaseMeasures, MeasureSettings, volume_of
-from ..networks.boxes import areas, boxes_of_mask, corners_mm
+from ..networks.boxes import areas, boxes_of_mask, corners_mm, detected_box, slice_positions
 from ..networks.detection import Found
 from ..results import ClassificationResult
 from ..stopwatch import Stopwatch
@@ -39,7 +40,15 @@ from ..trust import fit_trust
 from .class_nomogram import binary_threshold
 from .prediction import called_class, map_told, plain_prediction, provenance_of
 from .weighted_fusion_model import PLANES, Fitted, Settings, pack, unpack
-from .weighted_fusion_steps import ImageSequence, find_boxes, fit_framework, judge, sequence_map
+from .weighted_fusion_steps import (
+    ImageSequence,
+    evidence_in,
+    find_boxes,
+    fit_framework,
+    judge,
+    sequence_map,
+    votes_of,
+)
 
 __all__ = [
     "MAIN",
@@ -127,7 +136,7 @@ def networks(settings: Settings) -> str:
 
 
 def describe(fitted: Fitted) -> dict[str, Any]:
-    """What a report says of the fitted recipe: the weights with every point that was tried, and the groups of age."""
+    """What a report says of the fitted recipe: the weights with every point that was tried, ages and curves."""
     framework = fitted.framework
     ages = framework.statistics
     return {
@@ -145,6 +154,7 @@ def describe(fitted: Fitted) -> dict[str, Any]:
             if ages is None
             else {"groups": list(ages.labels()), "counts": ages.counts, "probabilities": ages.table.tolist()},
         },
+        "curves": dict(framework.curves),
     }
 
 
@@ -179,7 +189,8 @@ def classify(
         found = find_boxes(fitted.framework.detector, sequences, progress)
     with watch.stage("scores"):
         ages = {case.case_id: _age(case.case_id, case.clinical, settings)}
-        votes = judge(fitted.framework, sequences, ages, found)
+        evidence = evidence_in(fitted.framework, sequences, ages, found)
+        votes = votes_of(fitted.framework, evidence)
         sub_models = {name: one.probabilities[0] for name, one in votes.items()}
         sub_models[MAIN] = fitted.trust.calibrated(sub_models[MAIN][None])[0]
         predicted = called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
@@ -217,7 +228,16 @@ def classify(
         for one, slices in zip(there, found, strict=True)
         for box in _boxes(one, slices, images[one], fitted.classes, settings.found)
     ]
-    return ClassificationResult(prediction, cam, {}, {}, {})
+    P = fuse(evidence, fitted.framework.search.weights, fitted.framework.shares)
+    P = P[np.asarray(evidence.sequences) == sequences[shown].name]
+    findings = Findings(
+        boxes=_detected(found[shown], images[there[shown]], fitted.classes, settings.found),
+        slices=Slices(
+            slice_positions(images[there[shown]]),
+            {name: tuple(P[:, k].tolist()) for k, name in enumerate(fitted.classes)},
+        ),
+    )
+    return ClassificationResult(prediction, cam, {}, {}, {}, findings)
 
 
 def _sequences(case: CaseMeasures, patient: str, settings: Settings) -> list[ImageSequence]:
@@ -275,6 +295,19 @@ def _boxes(
                 }
             )
     return told
+
+
+def _detected(
+    slices: Sequence[Found], image: sitk.Image, classes: Sequence[str], least: float
+) -> tuple[DetectedBox, ...]:
+    """Each slice's best box, as thick as the slice, with the class that is most probable in it."""
+    made = []
+    for index, one in enumerate(slices):
+        best = one.best(least)
+        if best is not None:
+            label = classes[int(one.probabilities(len(classes), least).argmax())]
+            made.append(detected_box(best, index, image, label, float(one.scores[0])))
+    return tuple(made)
 
 
 def _told(votes: Votes, classes: Sequence[str]) -> dict[str, Any]:

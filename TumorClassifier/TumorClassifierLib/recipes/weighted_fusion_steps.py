@@ -14,7 +14,7 @@ here. It balances the classes by drawing some more often, here they count the sa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from ..age_groups import EDGES, AgeStatistics, age_statistics
 from ..explain.cam import GRAD_CAM, activation_maps
 from ..folds import grouped_folds
 from ..fusion import ABLATIONS, Evidence, Votes, WeightSearch, ablated, search_weights, vote
+from ..networks.curves import curves_json
 from ..networks.detection import DetectorShape, Found, build_detector, detect
 from ..networks.detector_training import DetectorTraining, LabelledSlice, train_detector
 from ..networks.sequence import (
@@ -95,6 +96,7 @@ class StepSettings:
 class Framework:
     """All that is fitted. shares: (K,) of the classes; statistics: None where a class has no known age. held_out: the
     evidence, by parts that had not seen the patient, which the weights were chosen on; None in a stored model.
+    curves: of both networks' training, by epoch; none in a stored model, whose description has them.
     """
 
     detector: "nn.Module"
@@ -106,6 +108,7 @@ class Framework:
     found: float
     shape: SequenceShape
     warnings: tuple[str, ...] = ()
+    curves: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def fit_framework(
@@ -134,15 +137,15 @@ def fit_framework(
             progress(f"inner fold {fold + 1}/{len(folds.splits)}: {stage}", fraction)
 
         inside, outside = [sequences[j] for j in train], [sequences[j] for j in test]
-        networks = _fit_networks(inside, y[train], n_classes, settings, told)
+        detector, classifier, _ = _fit_networks(inside, y[train], n_classes, settings, told)
         statistics = _age_statistics(inside, class_of, ages, n_classes, settings)
-        found = find_boxes(networks[0], outside, told)
-        parts.append(evidence_of(networks[1], outside, found, ages, statistics, settings, n_classes))
+        found = find_boxes(detector, outside, told)
+        parts.append(evidence_of(classifier, outside, found, ages, statistics, settings, n_classes))
     held_out = Evidence(*(np.concatenate([getattr(p, name) for p in parts]) for name in Evidence.__annotations__))
     shares = _shares(class_of, {str(p) for p in patients}, n_classes)
     truth = np.array([class_of[str(patient)] for patient in held_out.patients])
     search = search_weights(held_out, truth, shares, settings.step)
-    detector, classifier = _fit_networks(sequences, y, n_classes, settings, progress)
+    detector, classifier, curves = _fit_networks(sequences, y, n_classes, settings, progress)
     statistics = _age_statistics(sequences, class_of, ages, n_classes, settings)
     lacking = ("A class has no patient of known age, so the age does not count.",) if statistics is None else ()
     return Framework(
@@ -155,6 +158,7 @@ def fit_framework(
         settings.found,
         settings.classifier,
         (*folds.warnings, *lacking),
+        curves,
     )
 
 
@@ -165,10 +169,21 @@ def judge(
     found: Sequence[Sequence[Found]] | None = None,
 ) -> dict[str, Votes]:
     """Step 5: the votes of each way of fusing, by its name in ABLATIONS; found: by `find_boxes`, where at hand."""
-    settings = StepSettings(found=framework.found, classifier=framework.shape)
     found = find_boxes(framework.detector, sequences) if found is None else found
+    return votes_of(framework, evidence_in(framework, sequences, ages, found))
+
+
+def evidence_in(
+    framework: Framework, sequences: Sequence[ImageSequence], ages: Ages, found: Sequence[Sequence[Found]]
+) -> Evidence:
+    """`evidence_of` by what is fitted; found: by `find_boxes`."""
+    settings = StepSettings(found=framework.found, classifier=framework.shape)
     statistics, K = framework.statistics, len(framework.shares)
-    evidence = evidence_of(framework.classifier, sequences, found, ages, statistics, settings, K)
+    return evidence_of(framework.classifier, sequences, found, ages, statistics, settings, K)
+
+
+def votes_of(framework: Framework, evidence: Evidence) -> dict[str, Votes]:
+    """The votes of each way of fusing, by its name in ABLATIONS."""
     weights = framework.search.weights
     return {name: vote(evidence, ablated(weights, name), framework.shares) for name in ABLATIONS}
 
@@ -245,8 +260,8 @@ def sequence_map(
 
 def _fit_networks(
     sequences: Sequence[ImageSequence], y: np.ndarray, n_classes: int, settings: StepSettings, progress: Progress
-) -> "tuple[nn.Module, nn.Sequential]":
-    """Steps 1 and 2, weights rounded as a model file will hold them."""
+) -> "tuple[nn.Module, nn.Sequential, dict[str, list[dict[str, Any]]]]":
+    """Steps 1 and 2, weights rounded as a model file will hold them; and the curves of both."""
     from FeatureExtractorLib.deep.features import choose_device
 
     from ..networks.state import rounded
@@ -259,15 +274,14 @@ def _fit_networks(
         for i in one.outlined
     ]
     untrained = build_detector(n_classes, settings.detector, parse_weights(settings.detector_weights)).to(device)
-    detector = train_detector(
-        untrained, slices, replace(settings.detector_training, seed=settings.seed), progress
-    ).model
+    detected = train_detector(untrained, slices, replace(settings.detector_training, seed=settings.seed), progress)
     rng = np.random.default_rng(settings.seed)
     copies = [np.stack([_drawn(one, settings.classifier, rng) for one in sequences]) for _ in range(settings.draws)]
     start = build_sequence_classifier(n_classes, settings.classifier, parse_weights(settings.classifier_weights))
     training = replace(settings.training, seed=settings.seed)
-    classifier = train_classifier(start.to(device), copies, y, training, progress=progress).model
-    return rounded(detector.cpu()), rounded(classifier.cpu())
+    classified = train_classifier(start.to(device), copies, y, training, progress=progress)
+    curves = {"detector": detected.curves(), "sequence classifier": curves_json(classified.curves)}
+    return rounded(detected.model.cpu()), rounded(classified.model.cpu()), curves
 
 
 def _drawn(one: ImageSequence, shape: SequenceShape, rng: np.random.Generator) -> np.ndarray:
