@@ -79,7 +79,7 @@ def prepare(image: sitk.Image, mask: sitk.Image, settings: Preparation, progress
     warnings: tuple[str, ...] = ()
     if settings.n4 != "none":
         progress("bias field", 0.0)
-        _check_not_negative(image, mask)
+        check_not_negative(image, mask)
         correction = correct_bias_field(image, method=settings.n4)
         image, warnings = correction.corrected, correction.warnings
         progress("bias field", 1.0)
@@ -114,8 +114,11 @@ def _with_handled_intensities(image: sitk.Image, settings: Preparation) -> sitk.
     return image
 
 
-def _check_not_negative(image: sitk.Image, mask: sitk.Image) -> None:
-    """N4 works on the logarithm: zeros in the background are normal, negative tumour intensities are not."""
+def check_not_negative(image: sitk.Image, mask: sitk.Image) -> None:
+    """Raises InputError where N4 cannot do with an image, for it works on the logarithm.
+
+    Zeros in the background are normal, negative tumour intensities are not.
+    """
     values = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) > 0]
     if values.min() < 0:
         raise InputError(

@@ -32,11 +32,14 @@ def write_outputs(
     folder: Path,
     progress: Progress = silent,
     dicom: DicomOutput | None = None,
+    scene: bool = True,
 ) -> tuple[list[Path], dict[str, float], list[str]]:
     """Write every output of a case into `folder`, all or none; what an earlier case left there is replaced or removed.
 
-    dicom: what to write of it as DICOM. Returns the files, the seconds of each output and sentences about what was
-    left out. Raises InputError when the folder cannot be written to or the disk is full, and as `DicomOutput.write`.
+    dicom: what to write of it as DICOM. scene: whether scene.mrb and view.png are wanted, which a host that shows the
+    result in a scene of its own does not need. Returns the files, the seconds of each output and sentences about what
+    was left out. Raises InputError when the folder cannot be written to or the disk is full, and as
+    `DicomOutput.write`.
     """
     modality, image = next(iter(case.images.items()))
     watch, notes = Stopwatch(), []
@@ -59,9 +62,9 @@ def write_outputs(
             with watch.stage("dicom"):
                 notes += dicom.write(case, result, unfinished)
         progress("writing", 0.5)
-        if find_spec("slicer") is None:
+        if scene and find_spec("slicer") is None:
             notes.append(SCENE_NOTE)
-        else:
+        elif scene:
             with watch.stage("scene"):
                 notes += _write_scene(case, modality, result, unfinished)
         names = sorted(item.name for item in unfinished.iterdir())

@@ -50,12 +50,7 @@ def train(
     module = recipe_module(recipe)
     if not MODEL_NAME.fullmatch(name):
         raise InputError(f"A model cannot be called {name!r}; use letters, digits, '.', '_' and '-' only.")
-    entries, test = manifest.of_cohort("train", "validation", ""), manifest.of_cohort("test")
-    classes = _classes(entries, settings.positive)
-    _check_test_labels(test, classes)
-    _check_one_class_a_patient([*entries, *test])
-    _check_enough_patients(entries, settings)
-    _check_images([*entries, *test], module.measure_settings(settings).modalities)
+    entries, test, classes = checked_cohort(module, manifest, settings)
     cohort = _measured(module, entries, settings, cache, progress)
     held_back = _measured(module, test, settings, cache, progress) if test else None
     cases, warnings = finite_in_every_case(cohort.cases)
@@ -107,6 +102,19 @@ def train(
         "versions": versions(),
     }
     return Bundle(content, documents, weights, model_card(content)), left_out
+
+
+def checked_cohort(
+    module: ModuleType, manifest: Manifest, settings: Any
+) -> tuple[tuple[CaseEntry, ...], tuple[CaseEntry, ...], tuple[str, ...]]:
+    """The cases to train on, those that only judge, and the classes; raises InputError as `train`, with none read."""
+    entries, test = manifest.of_cohort("train", "validation", ""), manifest.of_cohort("test")
+    classes = _classes(entries, settings.positive)
+    _check_test_labels(test, classes)
+    _check_one_class_a_patient([*entries, *test])
+    _check_enough_patients(entries, settings)
+    _check_images([*entries, *test], module.measure_settings(settings).modalities)
+    return entries, test, classes
 
 
 def evaluate(

@@ -1,6 +1,8 @@
 """How training went, epoch by epoch: numbers and a figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,28 @@ class Epoch:
     accuracy: float
     validation_loss: float | None = None
     validation_accuracy: float | None = None
+
+
+Listener = Callable[[int, Epoch], None]
+"""Called after every epoch with its number, counted from 1."""
+
+_listener: ContextVar[Listener | None] = ContextVar("epochs", default=None)
+
+
+@contextmanager
+def epochs_told_to(listener: Listener) -> Iterator[None]:
+    """Inside the block, `listener` hears of every epoch of every training; a host's business, so round the recipes."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def tell_epoch(curves: Sequence[Epoch]) -> None:
+    """Tell whoever listens of the last epoch."""
+    if (listener := _listener.get()) is not None:
+        listener(len(curves), curves[-1])
 
 
 def curves_json(curves: Sequence[Epoch]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from FeatureExtractorLib.progress import Progress, silent
 
 from .augmentation import augment
 from .checkpoint import Standing, current_folder, fingerprint, load_standing, save_standing
-from .curves import Epoch
+from .curves import Epoch, tell_epoch
 from .inputs import as_batch, as_targets, batch_outputs, check_inputs
 from .optimisation import Optimisation
 from .training_settings import TrainingSettings, balanced_weights, learning_rate
@@ -144,6 +144,7 @@ class _Run:
                     state = {n: t.clone() for n, t in self.optimisation.changing().items()}
                     reached.best, reached.best_loss, reached.best_state = epoch, checked[0], state
             self._save()
+            tell_epoch(reached.curves)
         if not self.settings.keep_best:
             reached.best = len(reached.curves) - 1
         elif reached.best_state is not None:
