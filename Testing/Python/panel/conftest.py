@@ -1,0 +1,75 @@
+"""The stand-in for Slicer's application; what Slicer would only print fails a test."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NEEDED = [name for name in ("slicer", "PySide6") if importlib.util.find_spec(name) is None]
+STANDIN = Path(__file__).resolve().parents[2] / "Standin"
+
+if STANDIN.as_posix() not in sys.path:
+    sys.path.insert(0, STANDIN.as_posix())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without the packages the tests of this folder are skipped, with the reason."""
+    if NEEDED:
+        reason = f"{' and '.join(NEEDED)} not installed: pip install tumorclassifier[scene,test]"
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def standin() -> Any:
+    """The application, started once."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkOSOpenGLRenderWindow")
+    from start import start
+    from vtk_messages import captured
+
+    with captured() as window:
+        started = start()
+    assert window.GetOutput() == "", f"VTK complained: {window.GetOutput()}"
+    return started
+
+
+@pytest.fixture(autouse=True)
+def no_problems(standin: Any) -> Iterator[Any]:
+    """An empty scene; afterwards nothing may have been recorded that Slicer would only have printed."""
+    import problems
+    from vtk_messages import captured
+
+    problems.take()
+    with captured() as window:
+        standin.scene.Clear()
+        yield problems
+        standin.process()
+        standin.scene.Clear()
+        standin.process()
+    recorded = problems.take()
+    assert recorded == [], "\n".join(recorded)
+    assert window.GetOutput() == "", f"VTK complained: {window.GetOutput()}"
+
+
+@pytest.fixture
+def module(standin: Any, no_problems: Any, repository: Path) -> Iterator[Callable[[str], Any]]:
+    """Loads a module of the extension by name and shows its panel, which is closed after the test."""
+    opened = []
+
+    def load(name: str) -> Any:
+        standin.load(repository / name / f"{name}.py")
+        opened.append(name)
+        panel = standin.open(name)
+        recorded = no_problems.take()
+        assert recorded == [], "\n".join(recorded)
+        return panel
+
+    yield load
+    for name in reversed(opened):
+        standin.close(name)

@@ -1,0 +1,155 @@
+"""The parts of Slicer's own Python that the slicer-core wheel lacks: packages, translation, sample data, PyTorch.
+
+Nothing here installs or downloads anything: what was asked for is recorded.
+"""
+
+import importlib.metadata
+import importlib.util
+import re
+import string
+import types
+from pathlib import Path
+from typing import Any
+
+import problems
+
+
+class Packaging(types.ModuleType):
+    """`slicer.packaging`: says what is there; an installation is recorded in `asked`, or declined."""
+
+    def __init__(self) -> None:
+        super().__init__("slicer.packaging")
+        self.asked: list[list[str]] = []
+        self.declines = False
+        self.fails: str | None = None
+        self.pretends_missing: set[str] = set()
+        self.skips_in_testing = False
+
+    def load_requirements(self, path: str | Path) -> list[Any]:
+        from packaging.requirements import Requirement
+
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+        return [Requirement(line) for line in lines if line and line[0] not in "#-"]
+
+    def pip_check(self, requirements: Any) -> bool:
+        return not self._missing(requirements)
+
+    def _missing(self, requirements: Any) -> list[str]:
+        from packaging.requirements import Requirement
+
+        given = [requirements] if isinstance(requirements, (str, Requirement)) else requirements
+        every = [item if isinstance(item, Requirement) else Requirement(item) for item in given]
+        return [str(r) for r in every if (r.marker is None or r.marker.evaluate()) and not self._satisfied(r)]
+
+    def _satisfied(self, requirement: Any) -> bool:
+        if requirement.name in self.pretends_missing:
+            return False
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            return False
+        return requirement.specifier.contains(version, prereleases=True)
+
+    def pip_ensure(
+        self,
+        requirements: Any,
+        constraints: Any = None,
+        skip_packages: Any = None,
+        prompt_install: bool = True,
+        prompt_restart: bool = True,
+        requester: str | None = None,
+        skip_in_testing: bool = True,
+        show_progress: bool = True,
+    ) -> None:
+        if skip_in_testing and self.skips_in_testing:
+            return
+        missing = self._missing(requirements)
+        if not missing:
+            return
+        if self.declines:
+            raise RuntimeError("User declined package installation")
+        self.pip_install(missing)
+
+    def pip_install(self, requirements: Any, **_options: Any) -> None:
+        import subprocess
+
+        asked = [requirements] if isinstance(requirements, str) else [str(item) for item in requirements]
+        self.asked.append(asked)
+        if self.fails:
+            raise subprocess.CalledProcessError(1, ["pip", "install", *asked], self.fails)
+
+    def isPipInstallInProgress(self) -> bool:
+        return False
+
+
+def translation() -> types.ModuleType:
+    """`slicer.i18n` without a dictionary; a text with its values already filled in is a mistake and is recorded."""
+    module = types.ModuleType("slicer.i18n")
+
+    def tr(text: str) -> str:
+        fields = [name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name is not None]
+        if any(not re.fullmatch(r"\w*", name) for name in fields):
+            problems.record("translation", f"not a plain placeholder in {text!r}")
+        return text
+
+    module.tr = tr  # type: ignore[attr-defined]
+    module.translate = lambda _context, text: tr(text)  # type: ignore[attr-defined]
+    return module
+
+
+def pytorch_utils() -> types.ModuleType:
+    """`PyTorchUtils` of the PyTorch extension: torch as it is in this Python."""
+    module = types.ModuleType("PyTorchUtils")
+
+    class PyTorchUtilsLogic:
+        """Installs nothing; None stands for a declined installation."""
+
+        def torchInstalled(self) -> bool:
+            return importlib.util.find_spec("torch") is not None
+
+        def installTorch(self, askConfirmation: bool = False, **_options: Any) -> Any:
+            return importlib.import_module("torch") if self.torchInstalled() else None
+
+        @property
+        def torch(self) -> Any:
+            return importlib.import_module("torch")
+
+        def getDevice(self) -> str:
+            return "cpu"
+
+    module.PyTorchUtilsLogic = PyTorchUtilsLogic  # type: ignore[attr-defined]
+    return module
+
+
+def sample_data(sources: dict[str, list[Any]]) -> types.ModuleType:
+    """`SampleData`: registers sources as Slicer does; downloads only what lies in this computer's files."""
+    module = types.ModuleType("SampleData")
+    titles: dict[str, str] = {}
+
+    class SampleDataLogic:
+        """Sources by category in `slicer.modules.sampleDataSources`."""
+
+        @staticmethod
+        def registerCustomSampleDataCategory(category: str, title: str | None = None) -> None:
+            titles[category] = title or category
+
+        @staticmethod
+        def registerCustomSampleDataSource(category: str = "Custom", **source: Any) -> None:
+            known = ("sampleName", "sampleDescription", "uris", "fileNames", "nodeNames", "customDownloader")
+            known += ("thumbnailFileName", "loadFileTypes", "loadFiles", "checksums", "loadFileProperties")
+            unknown = set(source) - set(known)
+            if unknown:
+                raise TypeError(f"registerCustomSampleDataSource() got an unexpected argument {unknown.pop()!r}")
+            sources.setdefault(category, []).append(types.SimpleNamespace(**{**dict.fromkeys(known), **source}))
+
+        def downloadSamples(self, name: str) -> Any:
+            for source in [source for group in sources.values() for source in group]:
+                if source.sampleName == name and source.customDownloader is not None:
+                    return source.customDownloader(source)
+            return None
+
+        downloadSample = downloadSamples
+
+    module.SampleDataLogic = SampleDataLogic  # type: ignore[attr-defined]
+    module.categoryTitles = titles  # type: ignore[attr-defined]
+    return module
