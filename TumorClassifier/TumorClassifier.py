@@ -33,7 +33,38 @@ class TumorClassifier(ScriptedLoadableModule):
 
 
 class TumorClassifierWidget(ScriptedLoadableModuleWidget):
-    """The module's panel."""
+    """The module's panel; all of it is in TumorClassifierLib/panel, and nothing is imported before it is opened."""
+
+    def __init__(self, parent: Any = None) -> None:
+        self.panel: Any = None  # before the base class, which without a parent calls setup at once
+        super().__init__(parent)
+
+    def setup(self) -> None:
+        """Make the panel."""
+        super().setup()
+        from TumorClassifierLib.panel.widget import Panel
+
+        self.panel = Panel(self, TumorClassifierLogic())
+
+    def enter(self) -> None:
+        """The user opened the module."""
+        self.panel.enter()
+
+    def exit(self) -> None:
+        """The user opened another module."""
+        self.panel.exit()
+
+    def cleanup(self) -> None:
+        """The panel goes."""
+        if self.panel is not None:
+            self.panel.cleanup()
+
+    def onReload(self) -> None:
+        """Read the library anew with the module file."""
+        from TumorClassifierLib.panel.widget import forget_library
+
+        forget_library()
+        super().onReload()
 
 
 class TumorClassifierLogic(ScriptedLoadableModuleLogic):
@@ -43,6 +74,12 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
         """classify: (case, modelName, progress) -> ClassificationResult; by default the model's own recipe."""
         super().__init__()
         self._classify = classify or classifyWithModel
+
+    def getParameterNode(self) -> Any:
+        """What the user chose in the panel; every call makes a new object around the same node of the scene."""
+        from TumorClassifierLib.panel.parameters import TumorClassifierParameterNode
+
+        return TumorClassifierParameterNode(super().getParameterNode())
 
     def classify(
         self,

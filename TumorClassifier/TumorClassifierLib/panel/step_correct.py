@@ -1,0 +1,99 @@
+"""Step 3: correct the slow change of brightness in MR images (N4), by our worker or by Slicer's own module."""
+
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..scene.hierarchy import place_beside
+from ..scene.slicer_n4 import MODULE
+from ..scene.volumes import add_volume
+from .correction_run import CorrectionRun
+from .parameters import CORRECTED, CORRECTED_FROM, CorrectionMethod
+from .run_button import RunButton
+from .step_header import State
+
+
+class CorrectStep:
+    """The corrected copies stand beside the originals; step 5 takes them where the user wants it."""
+
+    def __init__(self, ui: Any, panel: Any) -> None:
+        self.ui, self.panel = ui, panel
+        self.correction: CorrectionRun | None = None
+        self.run = RunButton(ui.correctButton, ui.correctProgress, ui.correctLabel)
+        ui.originalButton.connect("toggled(bool)", self.onOriginal)
+
+    def update(self) -> None:
+        """Show what can be done."""
+        corrected = self.corrected()
+        self.run.setReason(self._reason())
+        for widget, what in (
+            (self.ui.originalButton, _("Switch the slice views between the corrected image and the original.")),
+            (self.ui.useCorrected, _("Classify the corrected images instead of the originals.")),
+        ):
+            widget.enabled = bool(corrected)
+            widget.toolTip = what if corrected else _("Correct an image first; until then there is only the original.")
+        self.ui.correctHint.text = _(
+            "Optional, for MR images whose brightness changes slowly from one side to the other. Models that learnt "
+            "from corrected images correct by themselves."
+        )
+
+    def state(self) -> State:
+        """For the header."""
+        if self.correction is not None:
+            return State("running", _("correcting"))
+        if not self.corrected():
+            return State("optional", _("not corrected"))
+        used = self.panel.parameterNode.useCorrected
+        return State("done", _("corrected, in use") if used else _("corrected, not in use"))
+
+    def corrected(self) -> dict[str, Any]:
+        """The corrected copies of the chosen images, by modality."""
+        node = self.panel.parameterNode
+        found = {modality: node.corrected(modality) for modality in self.panel.images()} if node is not None else {}
+        return {modality: copy for modality, copy in found.items() if copy is not None}
+
+    def onStart(self) -> Any:
+        """Correct every chosen image."""
+        bySlicer = self.panel.parameterNode.correctionMethod is CorrectionMethod.SLICER
+        self.correction = CorrectionRun(self.panel.images(), bySlicer, self.panel.newFolder)
+        return self.correction
+
+    def onDone(self) -> None:
+        """Put the corrected images beside their originals and use them from now on."""
+        node, done, self.correction = self.panel.parameterNode, self.correction, None
+        assert done is not None
+        for modality, image in done.corrected.items():
+            original = done.volumes[modality]
+            name = _("{image} corrected").format(image=original.GetName())
+            copy = add_volume(slicer.mrmlScene, image, name)
+            copy.SetAndObserveTransformNodeID(original.GetTransformNodeID())
+            copy.SetNodeReferenceID(CORRECTED_FROM, original.GetID())
+            copy.GetDisplayNode().CopyContent(original.GetDisplayNode())
+            place_beside(slicer.mrmlScene, copy, original)
+            before = node.corrected(modality)
+            node.setImage(modality, copy, CORRECTED)
+            if before is not None:
+                slicer.mrmlScene.RemoveNode(before)
+        node.useCorrected = True
+        self.ui.originalButton.checked = False
+        self.panel.update()
+        self.onOriginal(False)
+
+    def onOriginal(self, original: bool) -> None:
+        """Show the first image as it was, or corrected."""
+        for modality, copy in self.corrected().items():
+            self.panel.showVolume(self.panel.images()[modality] if original else copy)
+            return
+
+    def _reason(self) -> str:
+        """Why nothing can be corrected now, "" where it can."""
+        node = self.panel.parameterNode
+        if not self.panel.images():
+            return _("Choose an image in step 1 first.")
+        if node.correctionMethod is CorrectionMethod.SLICER and getattr(slicer.modules, MODULE, None) is None:
+            return _(
+                "Slicer's N4ITKBiasFieldCorrection module is not loaded (Slicer was started without its command-line "
+                "modules); choose the fast method."
+            )
+        return ""

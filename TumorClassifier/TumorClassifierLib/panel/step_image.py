@@ -1,0 +1,134 @@
+"""Step 1: one selector for every image that the model asks for."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..scene.case_nodes import tumour_segment
+from .image_choice import first_choices
+from .patient_names import patient_identifiers, resembles_patient
+from .sample_data import load_sample
+from .step_header import State
+
+VOLUME = "vtkMRMLScalarVolumeNode"
+
+
+class ImageStep:
+    """The selectors are made anew when the model asks for other images; choices for the same image stay."""
+
+    def __init__(self, ui: Any, panel: Any) -> None:
+        self.ui, self.panel = ui, panel
+        self.selectors: dict[str, Any] = {}
+        self._modalities: tuple[str, ...] | None = None
+        self._filling = False
+        ui.sampleDataButton.connect("clicked(bool)", self.onSampleData)
+        ui.renameButton.connect("clicked(bool)", self.onRename)
+
+    def update(self) -> None:
+        """Show what the parameter node says."""
+        modalities = self.panel.modalities()
+        if modalities != self._modalities:
+            self._makeSelectors(modalities)
+        node = self.panel.parameterNode
+        self._filling = True
+        for modality, selector in self.selectors.items():
+            chosen = node.image(modality) if node is not None else None
+            if selector.currentNode() is not chosen:
+                selector.setCurrentNode(chosen)
+        self._filling = False
+        self.ui.imageHint.text = self._hint(modalities)
+        self._warnOfNames()
+
+    def choose(self) -> None:
+        """Choose what is not chosen yet, where names leave no doubt or there is one image only."""
+        node = self.panel.parameterNode
+        missing = [modality for modality in self.panel.modalities() if node.image(modality) is None]
+        taken = [node.image(modality) for modality in self.panel.modalities()]
+        volumes = [volume for volume in self._volumes() if not any(volume is other for other in taken)]
+        for modality, i in first_choices(missing, [volume.GetName() for volume in volumes]).items():
+            node.setImage(modality, volumes[i])
+
+    def state(self) -> State:
+        """For the header."""
+        images = self.panel.images()
+        missing = [modality for modality in self.panel.modalities() if modality not in images]
+        if missing:
+            return State("open", _("choose {images}").format(images=", ".join(missing)))
+        return State("done", ", ".join(f"{node.GetName()} · {modality}" for modality, node in images.items()))
+
+    def onSampleData(self) -> None:
+        """Put the drawn head and its outline into the scene, and choose them."""
+        with slicer.util.tryWithErrorDisplay(_("The sample data could not be made."), waitCursor=True):
+            volume, segmentation = load_sample(slicer.mrmlScene)
+            node = self.panel.parameterNode
+            with slicer.util.NodeModify(node.parameterNode):
+                for modality in self.panel.modalities()[:1]:
+                    node.setImage(modality, volume)
+                node.segmentation = segmentation
+                node.segment = tumour_segment(segmentation)
+            self.panel.showVolume(volume)
+
+    def onRename(self) -> None:
+        """Give every image whose name looks like a patient's a neutral one."""
+        for modality, volume in self.panel.images().items():
+            if self._resembles(volume):
+                volume.SetName(slicer.mrmlScene.GenerateUniqueName(_("Case {image}").format(image=modality)))
+        self.panel.update()
+
+    def _makeSelectors(self, modalities: Sequence[str]) -> None:
+        layout = self.ui.imageSelectors.layout()
+        while layout.rowCount():
+            layout.removeRow(0)
+        self.selectors = {}
+        for modality in modalities:
+            selector = slicer.qMRMLNodeComboBox()
+            selector.nodeTypes = [VOLUME]
+            selector.showChildNodeTypes = False  # no label maps, no vectors
+            selector.noneEnabled = True
+            selector.addEnabled = False
+            selector.removeEnabled = False
+            selector.renameEnabled = True
+            selector.noneDisplay = _("Choose an image")
+            selector.objectName = f"imageSelector{modality}"
+            selector.toolTip = _("The image that the model calls {image}.").format(image=modality)
+            selector.setMRMLScene(slicer.mrmlScene)
+            selector.connect("currentNodeChanged(vtkMRMLNode*)", partial(self._onChosen, modality))
+            label = qt.QLabel(f"&{modality}:")
+            label.setBuddy(selector)
+            label.toolTip = selector.toolTip
+            layout.addRow(label, selector)
+            self.selectors[modality] = selector
+        self._modalities = tuple(modalities)
+
+    def _onChosen(self, modality: str, volume: Any) -> None:
+        if self._filling or self.panel.parameterNode is None:
+            return
+        self.panel.parameterNode.setImage(modality, volume)
+        if volume is not None:
+            self.panel.showVolume(volume)
+
+    def _hint(self, modalities: Sequence[str]) -> str:
+        if not modalities:
+            return _("Choose a model in step 4 first: it says which images it needs.")
+        return _("{model} asks for {images}.").format(model=self.panel.modelName(), images=", ".join(modalities))
+
+    def _volumes(self) -> list[Any]:
+        """The volumes that can be chosen, maps of earlier results left out."""
+        scene = slicer.mrmlScene
+        found = [scene.GetNthNodeByClass(i, VOLUME) for i in range(scene.GetNumberOfNodesByClass(VOLUME))]
+        return [node for node in found if node.GetClassName() == VOLUME and not self.panel.isOwnVolume(node)]
+
+    def _resembles(self, volume: Any) -> bool:
+        return resembles_patient(volume.GetName() or "", patient_identifiers(slicer.mrmlScene, volume))
+
+    def _warnOfNames(self) -> None:
+        names = [volume.GetName() for volume in self.panel.images().values() if self._resembles(volume)]
+        self.ui.nameWarning.text = _(
+            "“{names}” looks like a patient's name. It is stored with the scene; reports and files leave it out."
+        ).format(names="”, “".join(names))
+        self.ui.nameWarning.visible = bool(names)
+        self.ui.renameButton.visible = bool(names)
