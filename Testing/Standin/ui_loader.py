@@ -75,7 +75,12 @@ def _look_for_unknown_properties(root: ElementTree.Element, parts: dict[str, Any
         part = parts.get(element.get("name", ""))
         for prop in element.findall("property"):
             name = prop.get("name", "")
-            if name == "buddy" or part is None or prop.get("stdset") == "0" or part.metaObject().indexOfProperty(name) >= 0:
+            if (
+                name == "buddy"
+                or part is None
+                or prop.get("stdset") == "0"
+                or part.metaObject().indexOfProperty(name) >= 0
+            ):
                 continue
             problems.record("unknown property", f"{element.get('class')} {element.get('name')} has no {name}")
 
