@@ -14,9 +14,11 @@ T = TypeVar("T")
 IN_WORDS = {int: "a whole number", bool: "true or false", str: "a text"}
 
 
-def settings_of(cls: type[T], given: Mapping[str, Any], where: str = "settings") -> T:
+def settings_of(cls: type[T], given: Mapping[str, Any], where: str = "settings", base: Any = None) -> T:
     """Fill a settings dataclass from plain values; nested dataclasses take nested mappings.
 
+    base: what a setting that is not given is taken from, by default the class's own defaults; of nested settings, too,
+    what is not given stays as it is in the outer class's default, which may differ from the nested class's.
     Raises InputError naming an unknown setting or one whose value is of the wrong kind.
     """
     hints = typing.get_type_hints(cls)
@@ -24,8 +26,9 @@ def settings_of(cls: type[T], given: Mapping[str, Any], where: str = "settings")
     unknown = [name for name in given if name not in known]
     if unknown:
         raise InputError(f"{where} has no {unknown[0]!r}; known are {', '.join(known)}.")
-    values = {name: _converted(value, hints[name], f"{where}.{name}") for name, value in given.items()}
-    return cls(**values)
+    defaults = {f.name: _default(f) if base is None else getattr(base, f.name) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    values = {name: _converted(value, hints[name], f"{where}.{name}", defaults[name]) for name, value in given.items()}
+    return cls(**values) if base is None else dataclasses.replace(base, **values)
 
 
 def read_settings(cls: type[T], path: Path | None) -> T:
@@ -55,17 +58,24 @@ def plain(settings: Any) -> dict[str, Any]:
     }
 
 
-def _converted(value: Any, kind: Any, where: str) -> Any:
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    """A field's own default; None where it has none."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _converted(value: Any, kind: Any, where: str, default: Any = None) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, Mapping):
             raise InputError(f"{where} must hold names and values, not {value!r}.")
-        return settings_of(kind, value, where)
+        return settings_of(kind, value, where, default if isinstance(default, kind) else None)
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         options = typing.get_args(kind)
         if value is None and type(None) in options:
             return None
-        return _converted(value, next(option for option in options if option is not type(None)), where)
+        return _converted(value, next(option for option in options if option is not type(None)), where, default)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise InputError(f"{where} must be a list, not {value!r}.")

@@ -10,7 +10,9 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from FeatureExtractorLib.reading import read_case
 from TumorClassifierLib.bundle import read_bundle
+from TumorClassifierLib.classify import activation_methods, alignment_of, classify_case
 
 pytestmark = pytest.mark.slow
 Run = Callable[..., tuple[int, str, str]]
@@ -119,7 +121,17 @@ def test_a_case_is_classified_and_a_deep_signature_is_shown_on_the_image(
     deep = any(".resnet18_" in feature for feature in signature_features(model))
     cam = tmp_path / "out" / "cam.nrrd"
     assert cam.is_file() == deep
+    bundle, images = read_bundle(model), {m: made.parent / f"p1_{m}.nrrd" for m in ("CT", "T1", "T2FS")}
+    assert activation_methods(bundle) == (("grad-cam",) if deep else ())
+    assert prediction["map"] == ({"class": prediction["predicted"], "method": "grad-cam"} if deep else None)
     if deep:
+        mask = made.parent / "p1_mask.nrrd"
+        clinical: dict[str, float | str | None] = {"age": 50.0}
+        case = read_case(images, mask, case_id="p1", clinical=clinical, alignment=alignment_of(bundle))
+        maps = [classify_case(case, bundle, target=name).cam for name in prediction["classes"]]
+        first, second = (sitk.GetArrayFromImage(one) for one in maps if one is not None)
+        assert not np.any((first > 0) & (second > 0)), "of two classes what speaks for one speaks against the other"
+        assert "focus" in prediction or not sitk.GetArrayFromImage(sitk.ReadImage(str(cam))).any()
         volume, mask = sitk.ReadImage(str(cam)), sitk.ReadImage(str(made.parent / "p1_mask.nrrd"))
         values, inside = sitk.GetArrayFromImage(volume), sitk.GetArrayFromImage(mask) > 0
         assert values.shape == inside.shape and values.min() == 0 and values.max() in (0, 1)

@@ -10,7 +10,9 @@ import SimpleITK as sitk
 
 from FeatureExtractorLib.errors import Cancelled
 from FeatureExtractorLib.manifest import read_manifest
+from FeatureExtractorLib.reading import read_case
 from TumorClassifierLib.bundle import read_bundle
+from TumorClassifierLib.classify import classify_case
 from TumorClassifierLib.networks.checkpoint import checkpoints_in
 from TumorClassifierLib.recipes.resnet_transfer import Settings
 from TumorClassifierLib.settings import read_settings
@@ -106,6 +108,15 @@ def test_classify_writes_prediction_map_and_report(model: Path, manifest: Path, 
     cam, original = sitk.ReadImage(str(tmp_path / "out" / "cam.nrrd")), sitk.ReadImage(str(image))
     assert cam.GetSize() == original.GetSize()
     assert sitk.GetArrayFromImage(cam).min() >= 0 and sitk.GetArrayFromImage(cam).max() == pytest.approx(1, abs=1e-6)
+    assert prediction["map"] == {"class": prediction["predicted"], "method": "smooth-grad-cam++"}
+    assert {"peak", "centroid", "inside", "dice"} <= set(prediction["focus"])
+    case = read_case({"T1C": image}, mask, case_id="c", clinical={"age": 46.0, "boundary": "clear"})
+    for target in ("high", "low"):
+        result = classify_case(case, read_bundle(model), activation="grad-cam", target=target)
+        assert result.prediction["map"] == {"class": target, "method": "grad-cam"} and result.cam is not None
+    lying = result.findings.embedding
+    assert lying is not None and lying.case is not None and len(lying.points) == 16
+    assert set(lying.names) == {f"{label} {i + 1}" for label in ("low", "high") for i in range(8)}
     report = (tmp_path / "out" / "report.html").read_text()
     assert "Research use only" in report or "research use only" in report
     code, out, err = run_cli(

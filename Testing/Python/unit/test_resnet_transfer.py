@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save
 from scipy import ndimage
 
 from FeatureExtractorLib.errors import BundleRejected, InputError
@@ -152,10 +153,13 @@ def test_one_seed_gives_the_same_bits_in_any_order_and_another_seed_others(
 
 def test_a_bundle_keeps_heads_only_and_gives_the_same_probabilities(fitted: Fitted) -> None:
     bundle = bundle_of(fitted)
-    assert sorted(bundle.weights) == ["network", "network-2"]
-    assert sum(map(len, bundle.weights.values())) < 10_000, "a frozen trunk is named, not kept"
+    assert sorted(bundle.weights) == ["cases", "network", "network-2"]
+    heads = {name: kept for name, kept in bundle.weights.items() if name != "cases"}
+    assert sum(map(len, heads.values())) < 10_000, "a frozen trunk is named, not kept"
     settings, restored = resnet_transfer.unpack(bundle)
     assert settings == SETTINGS
+    documents, weights = resnet_transfer.pack(restored)
+    assert weights == bundle.weights and json.loads(json.dumps(documents["model"])) == bundle.documents["model"]
     new = made_cases(5, seed=51)
     before, after = (resnet_transfer.probabilities(one, new) for one in (fitted, restored))
     for name in before:
@@ -186,12 +190,39 @@ def test_what_does_not_belong_together_is_refused(fitted: Fitted) -> None:
     for weights, message in (
         ({"network": bundle.weights["network"]}, "does not hold its networks"),
         ({**bundle.weights, "network": b"nothing"}, "damaged"),
+        ({**bundle.weights, "cases": b"nothing"}, "training cases that cannot be read"),
+        ({name: kept for name, kept in bundle.weights.items() if name != "cases"}, "training cases that cannot be"),
+        ({**bundle.weights, "cases": save({"features": np.zeros((20, 3), np.float16)})}, "cases of another form"),
     ):
         with pytest.raises(BundleRejected, match=message):
             resnet_transfer.unpack(dataclasses.replace(bundle, weights=weights))
     wider = json.loads(json.dumps(plain(dataclasses.replace(SETTINGS, backbone="resnet18"))))
     with pytest.raises(BundleRejected, match="not for this network"):
         resnet_transfer.unpack(dataclasses.replace(bundle, manifest={**bundle.manifest, "settings": wider}))
+
+
+def test_a_new_case_lies_among_the_training_cases_that_it_is_like(fitted: Fitted, cases: list[CaseMeasures]) -> None:
+    bundle = bundle_of(fitted)
+    _, restored = resnet_transfer.unpack(bundle)
+    kept = restored.cases
+    assert kept is not None and len(kept.names) == 20 and "secret" not in json.dumps(kept.to_json())
+    assert set(kept.names) == {f"{label} {i + 1}" for label in CLASSES for i in range(10)}
+    # A training case again: its own point's neighbours weigh most, so it lies nearer to it than most others do.
+    own = kept.with_case(kept.features[4])
+    assert own.case is not None and own.labels == kept.labels
+    distance = np.linalg.norm(kept.points - own.case, axis=1)
+    assert (distance < distance[4]).sum() <= 5
+    named = dataclasses.replace(fitted, settings=dataclasses.replace(SETTINGS, name_cases=True))
+    names = resnet_transfer.pack(named)[0]["model"]["cases"]["names"]
+    assert sorted(names) == sorted(case.case_id for case in cases)
+    few = resnet_transfer.pack(dataclasses.replace(fitted, told={}))
+    assert (
+        "cases" not in few[1]
+        and resnet_transfer.unpack(
+            dataclasses.replace(bundle, documents=json.loads(json.dumps(few[0])), weights=few[1])
+        )[1].cases
+        is None
+    )
 
 
 def test_the_description_tells_curves_readers_and_where_cases_lie_and_names_nobody(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from FeatureExtractorLib.errors import InputError
+from TumorClassifierLib.recipes import RECIPES, multimodal_signature, recipe_module
 from TumorClassifierLib.settings import plain, read_settings, settings_of
 
 
@@ -36,6 +37,44 @@ def test_what_is_written_is_read_and_comes_back(tmp_path: Path) -> None:
     assert settings == Outer(Inner(1e-4, "a"), 5, (1.0, 1.0, 0.5), ("x", "y", "z"))
     assert settings_of(Outer, plain(settings)) == settings
     assert read_settings(Outer, None) == Outer()
+
+
+@dataclass(frozen=True)
+class Middle:
+    inner: Inner = field(default_factory=lambda: Inner(rate=0.5, name="of the middle"))
+    other: Inner | None = field(default_factory=lambda: Inner(name="of the other"))
+    none: Inner | None = None
+
+
+@dataclass(frozen=True)
+class Whole:
+    middle: Middle = field(default_factory=lambda: Middle(inner=Inner(name="of the whole")))
+
+
+def test_nested_settings_that_are_given_in_part_keep_the_outer_ones_defaults(tmp_path: Path) -> None:
+    settings = read_settings(Middle, written(tmp_path, "inner: {rate: 2}\nother: {rate: 3}\nnone: {rate: 4}\n"))
+    assert settings == Middle(Inner(2.0, "of the middle"), Inner(3.0, "of the other"), Inner(4.0, "a"))
+    whole = read_settings(Whole, written(tmp_path, "middle: {inner: {rate: 7}, other: null}\n"))
+    assert whole == Whole(Middle(Inner(7.0, "of the whole"), None, None))
+    assert settings_of(Whole, plain(whole)) == whole
+    assert settings_of(Whole, {}) == Whole()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_that_is_given_its_own_values_one_by_one_stays_what_it_is(recipe: str) -> None:
+    cls = recipe_module(recipe).Settings
+    settings = cls()
+    for name, values in plain(settings).items():
+        if isinstance(values, dict):
+            for inner, value in values.items():
+                if value is not None:
+                    assert settings_of(cls, {name: {inner: value}}) == settings, f"{name}.{inner}"
+
+
+def test_the_multimodality_signature_keeps_its_voxels_where_its_bias_field_is_set() -> None:
+    settings = settings_of(multimodal_signature.Settings, {"preparation": {"n4": "itk"}})
+    assert settings.preparation.n4 == "itk"
+    assert settings.preparation.spacing == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,12 @@ def test_an_outline_changes_no_answer(fitted: Fitted) -> None:
     assert alone["interval"] is None and alone["scores"] == {} and alone["nomogram_points"] == {}
     other = volume_cnn.classify(make_case("a", {"T1C": image}, None), bundle, activation="grad-cam++")
     assert other.prediction["probabilities"] == alone["probabilities"] and other.cam is not None
+    assert alone["map"] == {"class": alone["predicted"], "method": "grad-cam"}
+    for target in fitted.classes:
+        of_class = volume_cnn.classify(make_case("a", {"T1C": image}, None), bundle, target=target)
+        assert of_class.prediction["map"] == {"class": target, "method": "grad-cam"}
+        assert of_class.prediction["predicted"] == alone["predicted"]
+    assert volume_cnn.activations(bundle) == ("grad-cam", "grad-cam++", "smooth-grad-cam++")
     assert alone["provenance"]["engine"] is None and alone["threshold"] is None
 
 

@@ -1,5 +1,6 @@
 """What a network's features, or clinical factors, look like in two dimensions: t-SNE, as numbers and as a figure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ..evaluation.figure_parts import short
 from ..figure_file import COLOURS, house_style, save_figure
 
 FEWEST = 5
+NEAREST = 5.0  # neighbours that tell where a new case lies
 MARKERS = ("o", "^", "s", "D")
 
 
@@ -50,6 +52,30 @@ def embedding_document(
     rows = sorted(zip(parts, labels, rounded, strict=True))
     points = [{"x": x, "y": y, "class": label, "part": part} for part, label, (x, y) in rows]
     return {"method": "t-SNE", "perplexity": min(perplexity, (len(X) - 1) / 3), "seed": seed, "points": points}
+
+
+def place_among(X: np.ndarray, points: np.ndarray, x: np.ndarray, perplexity: float = NEAREST) -> tuple[float, float]:
+    """Where a new case lies in an embedding that stays as it is: the mean of the points of the cases it is most like.
+
+    X: (n, p) of the embedded cases, points: (n, 2), x: (p,). Each case weighs as t-SNE weighs neighbours, by a
+    Gaussian of the distance in X whose width gives `perplexity` neighbours (as openTSNE starts new points;
+    Poličar et al. 2024).
+    """
+    squares = ((np.asarray(X, dtype=np.float64) - x) ** 2).sum(axis=1)
+    squares = (squares - squares.min()) / max(float(np.ptp(squares)), np.finfo(float).tiny)
+    wanted = math.log(min(perplexity, len(squares)))
+    low, high = 0.0, 1e12  # of the Gaussian's precision: the entropy falls from log n to that of the nearest alone
+    for _ in range(200):
+        beta = (low + high) / 2 if high < 1e12 else max(2 * low, 1.0)
+        weights = np.exp(-beta * squares)
+        weights /= weights.sum()
+        entropy = -float((weights * np.log(np.where(weights > 0, weights, 1.0))).sum())
+        if entropy > wanted:
+            low = beta
+        else:
+            high = beta
+    first, second = (weights @ np.asarray(points, dtype=np.float64)).tolist()
+    return first, second
 
 
 def draw_embedding(document: Mapping[str, Any], path: Path) -> Path:

@@ -36,6 +36,7 @@ from ..bundle import Bundle
 from ..clinical import encode_clinical
 from ..explain.cam import METHODS, cam_volume
 from ..explain.embedding import embedding_document
+from ..findings import Findings
 from ..folds import Folds, grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, measure
 from ..results import ClassificationResult
@@ -44,8 +45,10 @@ from ..trust import fit_trust
 from .class_nomogram import binary_threshold, shared_out
 from .factor_model import fit_factors
 from .prediction import called_class, map_told, plain_prediction, provenance_of
-from .resnet_transfer_model import FACTORS, MAIN, Fitted, Settings, evidence_names, model_name, pack, unpack
-from .resnet_transfer_networks import fit_modality, logits_of, probabilities_of, readers_agreement
+from .resnet_transfer_model import FACTORS, MAIN, Fitted, Settings, evidence_names, model_name, unpack
+from .resnet_transfer_model import pack as pack_model
+from .resnet_transfer_networks import fit_modality, logits_of, pooled_of, probabilities_of, readers_agreement
+from .training_cases import embed_cases
 
 __all__ = [
     "MAIN",
@@ -170,6 +173,18 @@ def describe(fitted: Fitted) -> dict[str, Any]:
     }
 
 
+def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The fitted recipe as a bundle's documents and weights, with the points of the training cases."""
+    if "embedded" in fitted.told:
+        settings, (cases, y, _, _) = fitted.settings, fitted.told["embedded"]
+        main = settings.modalities[0]
+        features = pooled_of(fitted.networks[main], crops_of(cases, main), settings)
+        names = [case.case_id for case in cases] if settings.name_cases else None
+        labels = [fitted.classes[k] for k in y]
+        fitted = replace(fitted, cases=embed_cases(features, labels, names, settings.perplexity, settings.seed))
+    return pack_model(fitted)
+
+
 def classify(
     case: Case,
     bundle: Bundle,
@@ -197,7 +212,12 @@ def classify(
     measured = CaseMeasures(case.case_id, case.patient_id, None, case.clinical, measures)
     with watch.stage("scores"):
         sub_models = {name: p[0] for name, p in probabilities(fitted, [measured]).items()}
-        evidence = logits_of(fitted.networks[main], crops_of([measured], main), settings)[0]
+        crop = crops_of([measured], main)
+        evidence = logits_of(fitted.networks[main], crop, settings)[0]
+        findings = Findings()
+        if fitted.cases is not None:
+            pooled = pooled_of(fitted.networks[main], crop, settings)[0]
+            findings = Findings(embedding=fitted.cases.with_case(pooled))
         target = target or called_class(sub_models[MAIN], fitted.classes, fitted.threshold)
     image = prepared[main]
     with watch.stage("class activation"):
@@ -229,7 +249,7 @@ def classify(
         variables=fitted.variables,
     )
     prediction |= map_told(cam, case.required_mask(main), target, settings.activation)
-    return ClassificationResult(prediction, cam, {}, {}, {})
+    return ClassificationResult(prediction, cam, {}, {}, {}, findings)
 
 
 def _embeddings(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from FeatureExtractorLib.alignment import Alignment
+from FeatureExtractorLib.deep.backbones import backbone_spec
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import BundleRejected, InputError
 from FeatureExtractorLib.preparation import Preparation
@@ -25,6 +26,7 @@ from .class_nomogram import modelled_classes
 from .factor_model import FactorModel
 from .setting_checks import check_least, check_networks, check_slice_spacing
 from .soundness import check_threshold, check_told, check_trust, stored_settings
+from .training_cases import TrainingCases, unpack_cases
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 MAIN = "network"
 FACTORS = "clinical"
 TRUNK = "trunk"
+CASES = "cases"
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Settings:
     `training.augmentation` is on; copies: of each image, augmented once, of which epochs take turns while the trunk is
     frozen (0: none); a trunk that is trained sees new ones in every epoch. factors: clinical variables of the logistic
     model beside the network; empty takes all. icc: what counts as good agreement of two readers. perplexity: of t-SNE.
+    name_cases: whether the model file keeps the training cases' names with their points; else they are numbered.
     activation, smoothing: the map. positive: of two classes the one whose probability is given (default: the last by
     name). threshold: how it is cut, see `choose_threshold`. folds: of the patient-wise cross-validation that judges
     the recipe; five give the publication's 4:1. inner_folds: of the one that feeds calibration and prediction sets
@@ -99,6 +103,7 @@ class Settings:
     factors: tuple[str, ...] = ()
     icc: float = 0.8
     perplexity: float = 30.0
+    name_cases: bool = False
     activation: str = "smooth-grad-cam++"
     smoothing: Smoothing = field(default_factory=Smoothing)
     positive: str | None = None
@@ -140,7 +145,8 @@ class Fitted:
 
     classes: (negative, positive), or any number of them. networks: by modality, the deciding one first. factors: the
     logistic models of clinical factors, none where there are none. threshold: of the positive class's probability,
-    None for three or more classes. told: what the description says and the model file's model does not need.
+    None for three or more classes. told: what the description says and the model file's model does not need. cases:
+    where the training cases lie, once stored.
     """
 
     classes: tuple[str, ...]
@@ -151,6 +157,7 @@ class Fitted:
     threshold: float | None
     warnings: tuple[str, ...]
     told: Mapping[str, Any] = field(default_factory=dict)
+    cases: TrainingCases | None = None
     nomograms: tuple[()] = ()
 
     @property
@@ -186,9 +193,11 @@ def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
         "warnings": list(fitted.warnings),
     }
     kind = "float32" if fitted.settings.only_head else "float16"
-    return {"model": document}, {
-        _member(i): save_state(network, kind) for i, network in enumerate(fitted.networks.values())
-    }
+    weights = {_member(i): save_state(network, kind) for i, network in enumerate(fitted.networks.values())}
+    if fitted.cases is not None:
+        document["cases"] = fitted.cases.to_json()
+        weights[CASES] = fitted.cases.packed()
+    return {"model": document}, weights
 
 
 def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
@@ -200,7 +209,8 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
         raise BundleRejected(f"The model {bundle.name} lacks its fitted numbers; get the model file again.")
     classes = tuple(map(str, bundle.manifest["classes"]))
     members = {modality: _member(i) for i, modality in enumerate(settings.modalities)}
-    if len(classes) < 2 or document.get("networks") != members or set(bundle.weights) != set(members.values()):
+    given = set(bundle.weights) - {CASES}
+    if len(classes) < 2 or document.get("networks") != members or given != set(members.values()):
         raise BundleRejected(f"The model {bundle.name} does not hold its networks; get the model file again.")
     networks = {m: load_state(_unfilled(settings, len(classes)), bundle.weights[members[m]]) for m in members}
     try:
@@ -212,6 +222,7 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
             trust=Trust.from_json(document["trust"]),
             threshold=None if len(classes) > 2 else float(document["threshold"]),
             warnings=tuple(document["warnings"]),
+            cases=_stored_cases(bundle, document.get("cases"), settings),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleRejected(f"The model {bundle.name} is damaged ({error}); get the model file again.") from error
@@ -220,6 +231,14 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
     check_threshold(bundle, fitted.threshold)
     check_trust(bundle, fitted.trust, evidence_names(classes))
     return settings, fitted
+
+
+def _stored_cases(bundle: Bundle, document: Any, settings: Settings) -> TrainingCases | None:
+    """None where the model keeps none: of few cases there is no embedding."""
+    if document is None and CASES not in bundle.weights:
+        return None
+    width = backbone_spec(settings.backbone).width
+    return unpack_cases(document or {}, bundle.weights.get(CASES, b""), width, bundle.name)
 
 
 def _unfilled(settings: Settings, n_classes: int) -> "nn.Sequential":
