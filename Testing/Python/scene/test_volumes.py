@@ -153,11 +153,11 @@ def test_segment_that_is_only_a_surface(scene: Any) -> None:
     assert scene.GetNumberOfNodes() == before
 
 
-def test_shared_transform_is_no_obstacle_and_another_is(scene: Any) -> None:
+def test_a_shared_transform_changes_nothing_and_a_bent_one_between_is_refused(scene: Any) -> None:
     image = image_with_mark(np.eye(3))
     mask = mask_like(image, np.s_[2:5, 2:5, 2:5])
     volume = add_volume(scene, image, "image")
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "patient moved")
+    transform = scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "patient moved")
     volume.SetAndObserveTransformNodeID(transform.GetID())
     node = add_segmentation(scene, mask, volume, "outline")
     segment_id = node.GetSegmentation().GetNthSegmentID(0)

@@ -10,14 +10,17 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from FeatureExtractorLib.errors import GeometryError, InputError
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+SMALLEST_SCALE = 1e-12  # of a transform's volume
 BINARY_LABELMAP = "Binary labelmap"
 TUMOUR_COLOUR = (0.1, 1.0, 0.35)  # green: neither the grey of the image nor the reds and yellows of a CAM
 
 
-def image_of(volume_node: Any) -> sitk.Image:
+def image_of(volume_node: Any, reference_node: Any | None = None) -> sitk.Image:
     """The volume as an image in LPS, voxels copied; a parent transform is not applied.
 
-    Raises InputError when the node holds no scalar voxels or its axes are not at right angles.
+    reference_node: in whose own space the image is wanted, where it stands under another transform; the node itself
+    is not changed. Raises InputError when the node holds no scalar voxels or its axes are not at right angles,
+    GeometryError as `linear_between`.
     """
     data = volume_node.GetImageData()
     if data is None or data.GetNumberOfPoints() == 0:
@@ -28,9 +31,11 @@ def image_of(volume_node: Any) -> sitk.Image:
             "convert it to a grey volume first."
         )
     ijk_to_ras = _ijk_to_ras(volume_node)
+    if reference_node is not None:
+        ijk_to_ras = linear_between(volume_node, reference_node) @ ijk_to_ras
     axes = ijk_to_ras[:3, :3] / np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
     if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-4):
-        raise InputError(f"Volume {volume_node.GetName()} has slanted axes (a tilted gantry); resample it first.")
+        raise InputError(f"Volume {volume_node.GetName()} has slanted axes (a tilted gantry or a shear); resample it.")
     return _with_geometry(sitk.GetImageFromArray(_array_of(data)), ijk_to_ras)
 
 
@@ -53,9 +58,9 @@ def add_volume(scene: Any, image: sitk.Image, name: str) -> Any:
 def segment_mask(segmentation_node: Any, segment_id: str, volume_node: Any) -> sitk.Image:
     """One segment as a uint8 0/1 mask on the volume's grid (nearest neighbour where grids differ).
 
-    No node is added to the scene. Segments that share a labelmap or overlap come out one by one.
-    Raises InputError for an unknown or empty segment, GeometryError where segmentation and volume stand under
-    different transforms or the segment lies outside the volume.
+    No node is added to the scene or changed. Segments that share a labelmap or overlap come out one by one.
+    Raises InputError for an unknown or empty segment, GeometryError as `linear_between` and where the segment lies
+    outside the volume.
     """
     import slicer
 
@@ -66,12 +71,15 @@ def segment_mask(segmentation_node: Any, segment_id: str, volume_node: Any) -> s
         raise InputError(
             f"Segmentation {segmentation_node.GetName()} has no segment {segment_id} (it has: {have}); choose another."
         )
-    check_same_transform(segmentation_node, volume_node)
+    to_volume = linear_between(segmentation_node, volume_node)
     name = f"Segment {segment.GetName()} of {segmentation_node.GetName()}"
     labelmap = slicer.vtkOrientedImageData()
-    _labelmap_of(segmentation_node, segment_id, volume_node, labelmap)
+    _labelmap_of(segmentation_node, segment_id, volume_node, to_volume, labelmap)
     if labelmap.GetNumberOfPoints() == 0 or not _array_of(labelmap).any():
         raise InputError(f"{name} is empty; outline the tumour first.")
+    moved = vtk.vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(moved)
+    labelmap.SetGeometryFromImageToWorldMatrix(_matrix(to_volume @ _array_of_matrix(moved)))
     reference = _oriented(np.zeros(_dimensions(volume_node)[::-1], np.uint8), _ijk_to_ras(volume_node))
     resampled = slicer.vtkOrientedImageData()
     resample = slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage
@@ -106,20 +114,39 @@ def add_segment(
 
 
 def check_same_transform(node: Any, other: Any) -> None:
-    """Raises GeometryError unless both nodes stand under the same parent transform, or none.
+    """Raises GeometryError as `linear_between`: nodes under different linear transforms can be used together."""
+    linear_between(node, other)
 
-    Voxels are taken in the node's own space, so a shared transform changes nothing.
+
+def linear_between(node: Any, other: Any) -> np.ndarray:
+    """The (4, 4) matrix from a node's own space (RAS, mm) to another's; the identity under one shared transform.
+
+    Raises GeometryError where what stands between them is not linear or cannot be inverted.
     """
-    a, b = node.GetParentTransformNode(), other.GetParentTransformNode()
-    if a is not b:
-        names = [t.GetName() if t is not None else "no transform" for t in (a, b)]
+    import slicer
+
+    above, target = node.GetParentTransformNode(), other.GetParentTransformNode()
+    if above is target:
+        return np.eye(4)
+    bent = [t for t in (above, target) if t is not None and not t.IsTransformToWorldLinear()]
+    if bent:
         raise GeometryError(
-            f"{node.GetName()} (under {names[0]}) and {other.GetName()} (under {names[1]}) stand under different "
-            "transforms; harden them in the Data module first."
+            f"{node.GetName()} and {other.GetName()} stand under different transforms, and {bent[0].GetName()} is not "
+            "linear; harden it in the Data module first."
         )
+    matrix = vtk.vtkMatrix4x4()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(above, target, matrix)
+    values = _array_of_matrix(matrix)
+    if not np.isfinite(values).all() or abs(np.linalg.det(values)) < SMALLEST_SCALE:
+        raise GeometryError(
+            f"The transform between {node.GetName()} and {other.GetName()} leaves nothing of its space; correct it."
+        )
+    return values
 
 
-def _labelmap_of(segmentation_node: Any, segment_id: str, volume_node: Any, labelmap: Any) -> None:
+def _labelmap_of(
+    segmentation_node: Any, segment_id: str, volume_node: Any, to_volume: np.ndarray, labelmap: Any
+) -> None:
     """Copy one segment's labelmap, made from its surface on the volume's grid where it has nothing else."""
     import slicer
 
@@ -132,7 +159,7 @@ def _labelmap_of(segmentation_node: Any, segment_id: str, volume_node: Any, labe
     copy.SetSourceRepresentationName(segmentation.GetSourceRepresentationName())
     copy.CopySegmentFromSegmentation(segmentation, segment_id)
     geometry = slicer.vtkSegmentationConverter.SerializeImageGeometry(
-        _matrix(_ijk_to_ras(volume_node)), volume_node.GetImageData()
+        _matrix(np.linalg.inv(to_volume) @ _ijk_to_ras(volume_node)), volume_node.GetImageData()
     )
     copy.SetConversionParameter(slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(), geometry)
     if copy.CreateRepresentation(BINARY_LABELMAP):
@@ -147,6 +174,10 @@ def _right_handed(image: sitk.Image) -> sitk.Image:
 def _ijk_to_ras(volume_node: Any) -> np.ndarray:
     matrix = vtk.vtkMatrix4x4()
     volume_node.GetIJKToRASMatrix(matrix)
+    return _array_of_matrix(matrix)
+
+
+def _array_of_matrix(matrix: Any) -> np.ndarray:
     return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
 
 
