@@ -86,6 +86,7 @@ class Application(QtWidgets.QApplication):
     temporaryPath = Property(str, lambda self: str(self._folder))
     cachePath = Property(str, lambda self: str(self._folder / "cache"))
     slicerHome = Property(str, lambda self: str(self._folder))
+    defaultScenePath = Property(str, lambda self: str(self._folder))
     extensionsInstallPath = Property(str, lambda self: str(self._folder / "extensions"))
     documentationBaseUrl = Property(str, lambda self: "https://slicer.readthedocs.io/en/latest/")
     mainApplicationName = Property(str, lambda self: "Slicer")

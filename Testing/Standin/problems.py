@@ -26,7 +26,15 @@ def take() -> list[str]:
 
 def install() -> None:
     """Record what slots and observers raise: Qt and VTK both hand it to `sys.excepthook`."""
+    from PySide6.QtCore import qInstallMessageHandler
+
     sys.excepthook = _unhandled
+    qInstallMessageHandler(_qt_says)
+
+
+def _qt_says(_kind: object, _where: object, text: str) -> None:
+    if "propagateSizeHints" not in text:  # what a platform without windows always says
+        print(text, file=sys.stderr)
 
 
 def _unhandled(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:

@@ -26,6 +26,7 @@ class Standin:
     application_logic: Any
     packaging: Any
     folder: Path
+    _window: Any = None  # made once: its views stay in the scene
 
     def load(self, path: Path) -> Any:
         """Register a module's file; returns the module."""
@@ -45,12 +46,39 @@ class Standin:
         """End a module: its panel is cleaned up and destroyed."""
         import slicer
 
+        if self._window is not None:
+            self._window[0].moduleSelector().selectModule("")
         module = getattr(slicer.modules, name.lower())
         module.widgetRepresentation().exit()
         slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
         module.widgetRepresentation().delete()
         for attribute in (name.lower(), f"{name}Widget", f"{name}Instance"):
             delattr(slicer.modules, attribute)
+
+    def open_window(self, width: int = 1300, height: int = 800) -> Any:
+        """Slicer's main window with four views that are drawn; without it there is neither, as when Slicer has none."""
+        import pythonqt
+        import slicer
+        from layout_manager import qSlicerLayoutManager, qSlicerMainWindow
+
+        application = slicer.app._object
+        if self._window is None:
+            layout_manager = qSlicerLayoutManager()
+            self._window = qSlicerMainWindow(layout_manager), layout_manager
+        window, application._layout_manager = self._window
+        window.setObjectName("qSlicerMainWindow")
+        window.resize(width, height)
+        window.show()
+        return pythonqt.wrap(window)
+
+    def close_window(self) -> None:
+        """Slicer without a main window and without views again."""
+        import slicer
+
+        if self._window is not None:
+            self._window[0].close()
+            self._window[0].setObjectName("")
+            slicer.app._object._layout_manager = None
 
     def process(self, seconds: float = 0.0) -> None:
         """Let Qt do what waits, for some time."""

@@ -58,6 +58,13 @@ def no_problems(standin: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
+def window(standin: Any) -> Iterator[Any]:
+    """Slicer's main window with four views; without this fixture there is neither, nor a layout manager."""
+    yield standin.open_window()
+    standin.close_window()
+
+
+@pytest.fixture
 def module(standin: Any, no_problems: Any, repository: Path) -> Iterator[Callable[[str], Any]]:
     """Loads a module of the extension by name and shows its panel, which is closed after the test."""
     opened = []
