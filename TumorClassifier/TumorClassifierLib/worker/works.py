@@ -29,6 +29,8 @@ WORKS = MappingProxyType(
         "train": "model_works",
         "evaluate": "model_works",
         "report": "model_works",
+        "case_report": "report_works",
+        "figures": "report_works",
     }
 )
 """Each work's name, which is also its function's, and the module that has it."""
