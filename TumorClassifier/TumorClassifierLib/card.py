@@ -29,6 +29,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "",
         f"- Decides between: {_decided(manifest)}",
         f"- Images: {', '.join(manifest['modalities'])}, {_outline(manifest)}",
+        *_clinical(manifest),
         f"- Recipe: {manifest['recipe']} ({manifest['publication']})",
         f"- Network: {manifest['networks']}",
         f"- Intended use: {about['intended_use'] or 'research on cohorts like the one it was trained on'}",
@@ -65,6 +66,12 @@ def _decided(manifest: Mapping[str, Any]) -> str:
 
 def _outline(manifest: Mapping[str, Any]) -> str:
     return "with an outline of the tumour" if manifest.get("outline", True) else "without an outline of the tumour"
+
+
+def _clinical(manifest: Mapping[str, Any]) -> list[str]:
+    variables = manifest.get("clinical") or ()
+    named = [f"{v['name']} ({v['unit']})" if v["unit"] else v["name"] for v in variables]
+    return [f"- Clinical variables: {', '.join(named)}"] if named else []
 
 
 def _times(manifest: Mapping[str, Any]) -> str:

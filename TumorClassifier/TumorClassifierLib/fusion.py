@@ -94,6 +94,19 @@ class WeightSearch:
     points: tuple[GridPoint, ...]
 
 
+@dataclass(frozen=True)
+class Ablation:
+    """One way of fusing: accuracy and balanced accuracy of the patients' votes, and by class the share called right,
+    which of two classes are specificity and sensitivity.
+    """
+
+    name: str
+    weights: tuple[float, float, float]
+    accuracy: float
+    balanced_accuracy: float
+    recalls: tuple[float, ...]
+
+
 def fuse(evidence: Evidence, weights: Sequence[float], shares: np.ndarray) -> np.ndarray:
     """(n, K): P = λ1·D + λ2·M + λ3·A, divided by the weights of the terms that there are.
 
@@ -190,6 +203,20 @@ def search_weights(evidence: Evidence, y: np.ndarray, shares: np.ndarray, step: 
         p = np.clip(votes.probabilities[np.arange(len(names)), truth], SMALLEST, 1.0)
         points.append(GridPoint(weights, float(np.mean(right)), float(-np.log(p).mean())))
     return WeightSearch(min(points, key=_preference).weights, tuple(points))
+
+
+def ablation_table(
+    evidence: Evidence, weights: Sequence[float], shares: np.ndarray, class_of: Mapping[str, int]
+) -> tuple[Ablation, ...]:
+    """The six rows of table 3, judged by the patients' votes on this evidence; class_of: patients' class indices."""
+    rows = []
+    for name in ABLATIONS:
+        votes = vote(evidence, ablated(weights, name), shares)
+        truth = np.array([class_of[patient] for patient in votes.patients])
+        recalls = tuple(float((votes.called[truth == k] == k).mean()) for k in range(len(shares)))
+        accuracy = float((votes.called == truth).mean())
+        rows.append(Ablation(name, ablated(weights, name), accuracy, float(np.mean(recalls)), recalls))
+    return tuple(rows)
 
 
 def _preference(point: GridPoint) -> tuple[float, float, float]:

@@ -44,7 +44,7 @@ class MeasureSettings:
     None where no network sees slices. slice_spacing: mm (x, y, z) of PNG and JPEG slices. alignment: how a case's
     modalities come onto one grid. volume: the whole image for a network in three dimensions, None where none is
     needed; the bias field is corrected as in `preparation`. Where a volume is all that is measured, a case needs a
-    mask only if the volume's settings say so.
+    mask only if the volume's settings say so. partial: a case may lack modalities; those that it has are measured.
     """
 
     modalities: tuple[str, ...]
@@ -55,6 +55,7 @@ class MeasureSettings:
     backbones: tuple[tuple[str, str], ...] = ()
     alignment: Alignment = Alignment()
     volume: VolumeSettings | None = field(default=None, repr=False)  # without it, keys of caches are what they were
+    partial: bool = field(default=False, repr=False)
 
     @property
     def of_tumour(self) -> bool:
@@ -209,6 +210,9 @@ def measure_cohort(
 def _measure_entry(
     entry: CaseEntry, settings: MeasureSettings, engine: RadiomicsEngine, cache: Path | None
 ) -> CaseMeasures:
+    if settings.partial:
+        there = tuple(name for name in settings.modalities if name in entry.images)
+        settings = replace(settings, modalities=there or settings.modalities[:1])  # which reading then asks for
     first = _cached(entry, False, settings, engine, cache)
     second = None
     if entry.second_reader_mask is not None and settings.of_tumour:

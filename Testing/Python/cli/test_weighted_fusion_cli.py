@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import yaml
 
 from FeatureExtractorLib.case import make_case
 from FeatureExtractorLib.errors import BundleRejected, InputError
+from FeatureExtractorLib.manifest import read_manifest
 from TumorClassifierLib.bundle import read_bundle
 from TumorClassifierLib.classify import classify_case
 from TumorClassifierLib.findings import Findings
 from TumorClassifierLib.fusion import ABLATIONS
 from TumorClassifierLib.recipes import weighted_fusion
+from TumorClassifierLib.settings import settings_of
+from TumorClassifierLib.training import train
 
 Run = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.slow
@@ -65,13 +69,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "settings.yaml").write_text(SETTINGS)
     with (folder / "cohort.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["case_id", "image_T1", "image_T2", "mask_T1", "mask_T2", "label", "age"])
-        for i in range(16):
+        writer.writerow(["case_id", "image_T1", "image_T2", "mask_T1", "mask_T2", "label", "age", "cohort"])
+        for i in range(18):
             (t1, m1), (t2, m2) = (
                 planted(folder, f"p{i}_{name}", i % 2 == 1, 2 * i + k) for k, name in enumerate("ab")
             )
             label, age = ("benign", "malignant")[i % 2], 30 + i + 30 * (i % 2)
-            writer.writerow([f"p{i}", t1.name, t2.name, m1.name, m2.name, label, "" if i == 4 else age])
+            cohort = "train" if i < 16 else "test"
+            files = [t1.name, "", m1.name, ""] if i == 6 else [t1.name, t2.name, m1.name, m2.name]
+            writer.writerow([f"p{i}", *files, label, "" if i == 4 else age, cohort])
     return folder
 
 
@@ -98,10 +104,21 @@ def test_the_model_says_how_it_weighs(model: Path) -> None:
     assert sum(fusion["weights"]) == pytest.approx(1)
     assert len(fusion["points"]) == 6
     assert sum(map(sum, fusion["ages"]["counts"])) == 15  # one age is not known
-    (inside,) = bundle.documents["evaluation"]["cohorts"]
-    assert inside["patients"] == 16
+    inside, tested = bundle.documents["evaluation"]["cohorts"]
+    assert (inside["patients"], tested["patients"]) == (16, 2)
     assert inside["main"] == "Det-Seq-Age"
     assert set(inside["metrics"]) == set(ABLATIONS)
+    assert [row["name"] for row in fusion["ablations"]] == list(ABLATIONS)  # the rows of table 3
+    for row in fusion["ablations"]:
+        kept = ABLATIONS[row["name"]]
+        assert row["weights"] == [w if there else 0 for w, there in zip(fusion["weights"], kept, strict=True)]
+        assert row["accuracy"] == row["balanced_accuracy"] == pytest.approx(np.mean(row["recalls"]))  # 8 of each
+    whole = fusion["ablations"][-1]
+    best = max(point["balanced_accuracy"] for point in fusion["points"])
+    assert whole["balanced_accuracy"] == pytest.approx(best)
+    (age,) = bundle.manifest["clinical"]
+    assert (age["name"], age["unit"]) == ("age", "years")
+    assert "age (years)" in bundle.card
     _, fitted = weighted_fusion.unpack(bundle)
     documents, weights = weighted_fusion.pack(fitted)
     assert weights == bundle.weights
@@ -111,7 +128,7 @@ def test_the_model_says_how_it_weighs(model: Path) -> None:
 def test_it_is_evaluated(model: Path, folder: Path, run_cli: Run) -> None:
     code, out, errors = run_cli("evaluate", model, "--manifest", folder / "cohort.csv", "--json")
     assert code == 0, errors
-    assert json.loads(out)["patients"] == 16
+    assert json.loads(out)["patients"] == 18
 
 
 def test_a_case_without_outline_and_of_one_sequence(model: Path, folder: Path, run_cli: Run) -> None:
@@ -156,6 +173,33 @@ def test_boxes_and_slices_lie_where_the_image_is(model: Path, folder: Path) -> N
         "detector": 1,
         "sequence classifier": 1,
     }
+
+
+def test_a_held_out_case_moves_nothing(model: Path, folder: Path) -> None:
+    """Other images and other labels of the held-out cases: the same weights λ, networks and ages, to the last bit."""
+    whole = read_manifest(folder / "cohort.csv")
+    held = whole.of_cohort("test")
+    other = [
+        dataclasses.replace(one, images={"T1": last.images["T2"], "T2": last.images["T1"]}, label=last.label)
+        for one, last in zip(held, held[::-1], strict=True)
+    ]
+    changed = dataclasses.replace(whole, entries=(*whole.of_cohort("train"), *other))
+    settings = settings_of(weighted_fusion.Settings, yaml.safe_load(SETTINGS))
+    second, first = train("weighted-fusion", changed, settings, name="fusion")[0], read_bundle(model)
+    assert json.loads(json.dumps(second.documents["model"])) == first.documents["model"]
+    assert second.weights == first.weights
+    inside, tested = (
+        [bundle.documents["evaluation"]["cohorts"][i]["probabilities"] for bundle in (first, second)] for i in (0, 1)
+    )
+    assert inside[0] == inside[1]
+    assert tested[0] != tested[1]  # what was changed was looked at
+
+
+def test_a_training_case_may_lack_a_sequence(model: Path) -> None:
+    bundle = read_bundle(model)
+    told = "1 of 16 training cases have no T2 image; they counted with the sequences that they have."
+    assert told in bundle.manifest["warnings"] and told in bundle.card
+    assert bundle.manifest["cohort"]["cases"] == 16 and bundle.manifest["cohort"]["failures"] == 0
 
 
 def test_a_case_of_no_sequence_is_refused(model: Path, folder: Path, run_cli: Run) -> None:

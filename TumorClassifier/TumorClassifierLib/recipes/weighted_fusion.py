@@ -7,8 +7,8 @@ here because the publication does not say them:
   over the images that vote; the class by vote stands beside it in the prediction;
 - weights, threshold and prediction sets rest on evidence by parts that had not seen the patient (cross-fitting over
   `inner_folds`); the three weights were chosen on that same evidence;
-- sequences are a case's modalities, and a patient's cases: a cohort where not every patient has every sequence names
-  each sequence as a case of its own.
+- sequences are a case's modalities, and a patient's cases; a case that lacks some counts with those it has, in
+  training as in use.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from ..bundle import Bundle
 from ..clinical import is_missing
 from ..explain.cam import GRAD_CAM, METHODS, map_on_grid
 from ..findings import DetectedBox, Findings, Slices
-from ..fusion import ABLATIONS, CHOICE, TIES, WHOLE, Votes, fuse, vote
+from ..fusion import ABLATIONS, CHOICE, TIES, WHOLE, Votes, ablation_table, fuse, vote
 from ..measures import CaseMeasures, MeasureSettings, volume_of
 from ..networks.boxes import areas, boxes_of_mask, corners_mm, detected_box, slice_positions
 from ..networks.detection import Found
@@ -39,7 +39,7 @@ from ..stopwatch import Stopwatch
 from ..trust import fit_trust
 from .class_nomogram import binary_threshold
 from .prediction import called_class, map_told, plain_prediction, provenance_of
-from .weighted_fusion_model import PLANES, Fitted, Settings, pack, unpack
+from .weighted_fusion_model import PLANES, Fitted, Settings, age_variable, pack, unpack
 from .weighted_fusion_steps import (
     ImageSequence,
     evidence_in,
@@ -96,8 +96,10 @@ def fit(
     truth = np.array([class_of[name] for name in votes.patients])
     trust = fit_trust(P, truth, names, np.empty((len(names), 0)), (), settings.trust, settings.seed, classes)
     threshold = binary_threshold(truth, trust.calibrated(P), names, settings.threshold)
-    warnings = tuple(dict.fromkeys([*framework.warnings, *trust.notes]))
-    return Fitted(tuple(classes), framework, settings, trust, threshold, warnings)
+    warnings = tuple(dict.fromkeys([*_lacking(cases, settings), *framework.warnings, *trust.notes]))
+    table = ablation_table(framework.held_out, framework.search.weights, framework.shares, class_of)
+    variables = age_variable(settings.age, ages) if framework.statistics is not None else ()
+    return Fitted(tuple(classes), framework, settings, trust, threshold, warnings, table, variables)
 
 
 def probabilities(fitted: Fitted, cases: Sequence[CaseMeasures]) -> dict[str, np.ndarray]:
@@ -121,6 +123,7 @@ def measure_settings(settings: Settings, radiomics: RadiomicsSettings | None = N
         radiomics=None,
         alignment=settings.alignment,
         volume=settings.grid,
+        partial=True,
     )
 
 
@@ -149,6 +152,7 @@ def describe(fitted: Fitted) -> dict[str, Any]:
             "weights": list(framework.search.weights),
             "points": [asdict(point) for point in framework.search.points],
             "choice": CHOICE,
+            "ablations": [asdict(row) for row in fitted.ablations],
             "ties": TIES,
             "ages": None
             if ages is None
@@ -252,6 +256,16 @@ def _sequences(case: CaseMeasures, patient: str, settings: Settings) -> list[Ima
             boxes = tuple(map(boxes_of_mask, measures.volume_mask.transpose(PLANES[settings.plane])))
         made.append(ImageSequence(patient, f"{case.case_id} {name}", np.ascontiguousarray(slices), boxes))
     return made
+
+
+def _lacking(cases: Sequence[CaseMeasures], settings: Settings) -> list[str]:
+    """What to say of sequences that not every case has."""
+    counts = {name: sum(name not in case.first for case in cases) for name in settings.modalities}
+    return [
+        f"{count} of {len(cases)} training cases have no {name} image; they counted with the sequences that they have."
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _in_plane(image: sitk.Image, plane: str) -> sitk.Image:

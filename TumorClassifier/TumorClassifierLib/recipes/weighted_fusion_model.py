@@ -13,8 +13,9 @@ from FeatureExtractorLib.preparation import N4_METHODS
 from ..age_groups import EDGES, AgeStatistics
 from ..bundle import Bundle
 from ..card import About
+from ..clinical_coding import MISSING, ClinicalVariable
 from ..evaluation.thresholds import check_rule
-from ..fusion import GridPoint, WeightSearch
+from ..fusion import Ablation, GridPoint, WeightSearch
 from ..networks.detection import DetectorShape, build_detector
 from ..networks.detector_training import DetectorTraining
 from ..networks.sequence import SequenceShape, build_sequence_classifier
@@ -104,7 +105,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The whole fitted recipe; threshold: of the positive class's probability, None for three or more classes."""
+    """The whole fitted recipe.
+
+    threshold: of the positive class's probability, None for three or more classes. ablations: how well each way of
+    fusing did on the evidence that the weights were chosen on. variables: the age, where it counts.
+    """
 
     classes: tuple[str, ...]
     framework: Framework
@@ -112,7 +117,15 @@ class Fitted:
     trust: Trust
     threshold: float | None
     warnings: tuple[str, ...]
+    ablations: tuple[Ablation, ...]
+    variables: tuple[ClinicalVariable, ...]
     nomograms: tuple[()] = ()
+
+
+def age_variable(name: str, ages: Mapping[str, float | None]) -> tuple[ClinicalVariable, ...]:
+    """The age as a clinical variable, of patients of whom some have one; unknown is a state of its own."""
+    known = [age for age in ages.values() if age is not None]
+    return (ClinicalVariable(name, "numeric", (), "years", MISSING, float(np.median(known))),)
 
 
 def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -125,6 +138,8 @@ def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
         "trust": fitted.trust.to_json(),
         "threshold": fitted.threshold,
         "warnings": list(fitted.warnings),
+        "ablations": [asdict(row) for row in fitted.ablations],
+        "variables": [variable.to_json() for variable in fitted.variables],
     }
     weights = {"detector": save_state(framework.detector), "classifier": save_state(framework.classifier)}
     return {"model": document}, weights
@@ -162,6 +177,8 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
             Trust.from_json(document["trust"]),
             None if len(classes) > 2 else float(document["threshold"]),
             tuple(map(str, document["warnings"])),
+            tuple(Ablation(**fields_of(Ablation, row)) for row in document["ablations"]),
+            tuple(ClinicalVariable.from_json(variable) for variable in document["variables"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleRejected(f"The model {bundle.name} is damaged ({error}); get the model file again.") from error
