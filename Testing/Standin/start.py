@@ -56,7 +56,7 @@ class Standin:
             delattr(slicer.modules, attribute)
 
     def open_window(self, width: int = 1300, height: int = 800) -> Any:
-        """Slicer's main window with four views that are drawn; without it there is neither, as when Slicer has none."""
+        """Slicer's main window with four views that are drawn; without it there is neither."""
         import pythonqt
         import slicer
         from layout_manager import qSlicerLayoutManager, qSlicerMainWindow
@@ -136,6 +136,7 @@ def _start() -> Standin:
     application.launcher(folder)
     app = pythonqt.wrap(application.Application(folder, headless.application_logic))
     slicer.app, slicer.moduleNames = app, types.SimpleNamespace()
+    slicer.mrmlScene.RegisterNodeClass(slicer.vtkMRMLCommandLineModuleNode())
     slicer.modules.sampleDataSources = {}
     slicer.modules.n4itkbiasfieldcorrection = cli_modules.n4_module()
 
