@@ -33,7 +33,7 @@ class qMRMLSegmentsTableView(QtWidgets.QWidget):
         self._list = QtWidgets.QListWidget()
         self._list.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.ExtendedSelection)
         self._list.setMaximumHeight(110)
-        self._list.selectionModel().selectionChanged.connect(self.selectionChanged)
+        self._list.selectionModel().selectionChanged.connect(lambda *both: self.selectionChanged.emit(*both))
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._list)
