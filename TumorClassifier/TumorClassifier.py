@@ -30,6 +30,14 @@ class TumorClassifier(ScriptedLoadableModule):
         self.parent.acknowledgementText = _(
             "The pipelines follow the publications named in the description of each model."
         )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Offer the sample images in Slicer's Sample Data module; not before Slicer has started."""
+    from TumorClassifierLib.panel.sample_data import register
+
+    register()
 
 
 class TumorClassifierWidget(ScriptedLoadableModuleWidget):
@@ -48,11 +56,13 @@ class TumorClassifierWidget(ScriptedLoadableModuleWidget):
 
     def enter(self) -> None:
         """The user opened the module."""
-        self.panel.enter()
+        if self.panel is not None:
+            self.panel.enter()
 
     def exit(self) -> None:
         """The user opened another module."""
-        self.panel.exit()
+        if self.panel is not None:
+            self.panel.exit()
 
     def cleanup(self) -> None:
         """The panel goes."""

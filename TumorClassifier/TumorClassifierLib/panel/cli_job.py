@@ -41,7 +41,8 @@ class CliJob:
         status, words = node.GetStatus(), " ".join((node.GetErrorText() or "").split())
         self._ended = time.monotonic()
         self._node = None
-        slicer.mrmlScene.RemoveNode(node)
+        if node.GetScene() is not None:
+            slicer.mrmlScene.RemoveNode(node)
         if self._cancelled or status & node.Cancelled:
             return [Event("cancelled")]
         if status & node.ErrorsMask:

@@ -9,7 +9,10 @@ from slicer.i18n import tr as _
 from ..model_choice import missing_for
 from ..scene.case_nodes import show_in_scene, write_case
 from ..worker import start
+from .details import show_details
+from .packages import ensure, needed_for
 from .patient_names import safe_name
+from .result_nodes import Inputs
 from .run_button import RunButton
 from .step_header import State
 from .step_segment import segment_is_empty
@@ -20,11 +23,23 @@ class ClassifyStep:
 
     def __init__(self, ui: Any, panel: Any) -> None:
         self.ui, self.panel = ui, panel
-        self._inputs: tuple[Any, Any] | None = None  # of the run: the volume and the segmentation that it is shown on
+        self._inputs: tuple[Any, Inputs] | None = (
+            None  # of the run: the volume that it is shown on, what it is made of
+        )
         self._used: list[Any] = []  # nodes whose removal ends the run
         self._failure = ("", "")
         self._said = State("open", "")
-        self.run = RunButton(ui.classifyButton, ui.classifyProgress, ui.classifyLabel)
+        self._said_of: tuple[Any, ...] = ()  # the choices that it was said of
+        self.run = RunButton(
+            ui.classifyButton,
+            ui.classifyProgress,
+            ui.classifyLabel,
+            self.onStart,
+            self.onDone,
+            self.onFailed,
+            self.onCancelled,
+            onState=panel.update,
+        )
         ui.detailsButton.connect("clicked(bool)", self.onDetails)
 
     def update(self) -> None:
@@ -33,6 +48,7 @@ class ClassifyStep:
         self.run.setReasons(reasons)
         self.ui.classifyHint.text = "\n".join(reasons)
         self.ui.classifyHint.visible = bool(reasons)
+        self.ui.detailsButton.visible = bool(self._failure[1])
         if any(node.GetScene() is None for node in self._used):
             self.run.cancel()
 
@@ -53,62 +69,72 @@ class ClassifyStep:
         """For the header."""
         if self.run.busy:
             return State("running", _("running"))
-        if self._said.text:
+        if self._said.text and self._said_of == self._choices():
             return self._said
         return State("open", _("ready") if not self.reasons() else _("not ready"))
 
     def onStart(self) -> Any:
-        """Write the inputs and start the worker; raises TumorClassifierError where they cannot be used."""
+        """Write the inputs and start the worker; raises Declined, and TumorClassifierError for unusable inputs."""
         panel = self.panel
         summary = panel.modelStep.chosen()
+        ensure(needed_for("classify", bool(summary.activations)))  # a model that draws maps runs networks
         segmentation, segmentId = panel.outline() if summary.needs_outline else (None, "")
         images = panel.imagesToClassify()
         first = panel.firstImage()
         folder = panel.newFolder()
         case = write_case(images, segmentation, segmentId, folder / "case")
-        self._failure = ("", "")
-        self._inputs = (first, segmentation)
+        self._failure, self._said_of = ("", ""), self._choices()
+        clinical = panel.clinicalValues()
+        self._inputs = first, Inputs(images, segmentation, segmentId, clinical)
         self._used = [*panel.images().values(), *images.values(), *([segmentation] if segmentation else [])]
         request = {
             "work": "classify",
             "model": str(summary.path),
             **case,
             "case_id": safe_name(slicer.mrmlScene, first),
-            "clinical": panel.clinicalValues(),
+            "clinical": clinical,
         }
-        return start(request, folder / "run", environment=slicer.util.startupEnvironment())
+        return start(request, folder / "run")
 
     def onDone(self, folder: Path) -> None:
         """Put the result into the scene and show it."""
-        assert self._inputs is not None
-        volume, segmentation = self._inputs
-        self._used = []
-        shown, result = show_in_scene(folder / "out", volume, segmentation)
+        if self._inputs is None:  # the scene was closed in the meantime
+            return
+        volume, inputs = self._inputs
+        self._used, self._inputs = [], None
+        shown, result = show_in_scene(folder / "out", volume, inputs.segmentation)
         self._said = State("done", result.prediction["predicted"])
-        self.panel.resultStep.show(shown, result, volume)
+        self.panel.resultStep.show(shown, result, volume, inputs)
         self.ui.resultStep.collapsed = False
         self.panel.update()
 
     def onFailed(self, sentence: str, details: str) -> None:
         """Say what went wrong; the log is behind a button."""
-        self._used, self._failure = [], (sentence, details)
+        self._used, self._inputs, self._failure = [], None, (sentence, details)
         self._said = State("wrong", _("failed"))
         self.panel.update()
 
     def onCancelled(self) -> None:
         """Nothing has changed."""
-        self._used = []
+        self._used, self._inputs = [], None
         self._said = State("open", _("cancelled"))
         self.panel.update()
 
+    def _choices(self) -> tuple[Any, ...]:
+        """What makes one run differ from another."""
+        panel = self.panel
+        segmentation, segmentId = panel.outline()
+        images = sorted((modality, volume.GetID()) for modality, volume in panel.imagesToClassify().items())
+        outline = (segmentation.GetID(), segmentId) if segmentation is not None else None
+        return panel.modelName(), images, outline, panel.clinicalValues()
+
     def onDetails(self) -> None:
         """Show the log of the run that failed."""
-        sentence, details = self._failure
-        slicer.util.errorDisplay(sentence, detailedText=details)
+        show_details(*self._failure, _("Classification"))
 
     def forget(self) -> None:
         """The scene is about to be closed: nothing is there to show a result on."""
-        self._used = []
+        self._used, self._inputs, self._failure = [], None, ("", "")
         self.run.cancel()
         self._said = State("open", "")
 

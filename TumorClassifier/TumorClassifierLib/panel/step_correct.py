@@ -1,14 +1,18 @@
 """Step 3: correct the slow change of brightness in MR images (N4), by our worker or by Slicer's own module."""
 
+from pathlib import Path
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
+from FeatureExtractorLib.errors import InputError
+
 from ..scene.hierarchy import place_beside
 from ..scene.slicer_n4 import MODULE
 from ..scene.volumes import add_volume
 from .correction_run import CorrectionRun
+from .packages import ensure, needed_for
 from .parameters import CORRECTED, CORRECTED_FROM, CorrectionMethod
 from .run_button import RunButton
 from .step_header import State
@@ -20,7 +24,14 @@ class CorrectStep:
     def __init__(self, ui: Any, panel: Any) -> None:
         self.ui, self.panel = ui, panel
         self.correction: CorrectionRun | None = None
-        self.run = RunButton(ui.correctButton, ui.correctProgress, ui.correctLabel)
+        self.run = RunButton(
+            ui.correctButton,
+            ui.correctProgress,
+            ui.correctLabel,
+            onStart=self.onStart,
+            onDone=self.onDone,
+            onState=panel.update,
+        )
         ui.originalButton.connect("toggled(bool)", self.onOriginal)
 
     def update(self) -> None:
@@ -40,7 +51,7 @@ class CorrectStep:
 
     def state(self) -> State:
         """For the header."""
-        if self.correction is not None:
+        if self.run.busy:
             return State("running", _("correcting"))
         if not self.corrected():
             return State("optional", _("not corrected"))
@@ -54,17 +65,22 @@ class CorrectStep:
         return {modality: copy for modality, copy in found.items() if copy is not None}
 
     def onStart(self) -> Any:
-        """Correct every chosen image."""
+        """Correct every chosen image; raises TumorClassifierError where one cannot be read, and Declined."""
         bySlicer = self.panel.parameterNode.correctionMethod is CorrectionMethod.SLICER
+        if not bySlicer:
+            ensure(needed_for("correct"))
         self.correction = CorrectionRun(self.panel.images(), bySlicer, self.panel.newFolder)
         return self.correction
 
-    def onDone(self) -> None:
+    def onDone(self, folder: Path) -> None:
         """Put the corrected images beside their originals and use them from now on."""
         node, done, self.correction = self.panel.parameterNode, self.correction, None
-        assert done is not None
+        if node is None or done is None:  # the scene was closed in the meantime
+            return
         for modality, image in done.corrected.items():
             original = done.volumes[modality]
+            if original.GetScene() is None:
+                raise InputError(_("The image was removed while it was corrected, so the result is not shown."))
             name = _("{image} corrected").format(image=original.GetName())
             copy = add_volume(slicer.mrmlScene, image, name)
             copy.SetAndObserveTransformNodeID(original.GetTransformNodeID())
@@ -80,6 +96,15 @@ class CorrectStep:
         self.panel.update()
         self.onOriginal(False)
 
+    def forget(self) -> None:
+        """The scene is about to be closed."""
+        self.correction = None
+        self.run.cancel()
+
+    def cleanup(self) -> None:
+        """The panel goes, and the worker with it."""
+        self.run.cleanup()
+
     def onOriginal(self, original: bool) -> None:
         """Show the first image as it was, or corrected."""
         for modality, copy in self.corrected().items():
@@ -89,7 +114,7 @@ class CorrectStep:
     def _reason(self) -> str:
         """Why nothing can be corrected now, "" where it can."""
         node = self.panel.parameterNode
-        if not self.panel.images():
+        if node is None or not self.panel.images():
             return _("Choose an image in step 1 first.")
         if node.correctionMethod is CorrectionMethod.SLICER and getattr(slicer.modules, MODULE, None) is None:
             return _(

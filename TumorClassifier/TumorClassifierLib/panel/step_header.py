@@ -15,11 +15,12 @@ class State:
     text: str
 
 
-def show_state(button: Any, title: str, state: State) -> None:
-    """Write title and state into the header of a step; the whole state is its tooltip."""
+def show_state(button: Any, title: str, tip: str, state: State) -> None:
+    """Write title and state into the header of a step; its tooltip has the state at full length."""
     text = f"{title}    {MARKS[state.mark]} {shortened(state.text)}".rstrip().replace("&", "&&")
     if button.text != text:
         button.text = text
+        button.toolTip = f"{tip} {state.text}".strip()
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

@@ -16,8 +16,6 @@ from ..store import install_model, remove_model
 from .clinical_form import ClinicalForm
 from .step_header import State
 
-NAME = qt.Qt.UserRole
-
 
 class ModelStep:
     """The list of models, the card of the chosen one and the form of its clinical variables."""

@@ -31,6 +31,7 @@ class SegmentStep:
 
     def update(self) -> None:
         """Show what the parameter node says."""
+        self._replaceRemoved()
         segmentation, segmentId = self.panel.outline()
         selector = self.ui.segmentSelector
         self._filling = True
@@ -40,12 +41,12 @@ class SegmentStep:
             selector.setCurrentSegmentID(segmentId)
         self._filling = False
         self.ui.segmentHint.text = self._hint(segmentation, segmentId)
+        self.ui.segmentHint.visible = bool(self.ui.segmentHint.text)
         volume = self.panel.firstImage()
-        self.ui.editButton.enabled = volume is not None
-        self.ui.editButton.toolTip = (
-            _("Open Slicer's Segment Editor with this image and outline. Without an outline, an empty one is made.")
-            if volume is not None
-            else _("Choose an image in step 1 first: an outline is drawn on it.")
+        reason = self._whyNotEdit(volume)
+        self.ui.editButton.enabled = not reason
+        self.ui.editButton.toolTip = reason or _(
+            "Open Slicer's Segment Editor with this image and outline. Without an outline, an empty one is made."
         )
         self.editor.follow(segmentation, segmentId, volume)
 
@@ -79,18 +80,23 @@ class SegmentStep:
             node.segment = tumour_segment(segmentation) if segmentation is not None else ""
 
     def onSegment(self, segmentId: str) -> None:
-        """The user chose another segment."""
-        node = self.panel.parameterNode
-        if not self._filling and node is not None and node.segment != segmentId:
+        """The user chose another segment.
+
+        Where the chosen segment is removed, or another segmentation is chosen, the selector goes to the first segment
+        by itself; that need not be the tumour.
+        """
+        node, selector = self.panel.parameterNode, self.ui.segmentSelector
+        if self._filling or node is None or selector.currentNode() is not node.segmentation:
+            return
+        if not self._replaceRemoved():
             node.segment = segmentId
+        self.panel.update()
 
     def onEdit(self) -> None:
         """Go to the Segment Editor with this image and outline."""
         segmentation, segmentId = self._outlineToDraw()
         slicer.util.selectModule("SegmentEditor")
-        widget = getattr(slicer.modules, "SegmentEditorWidget", None)
-        if widget is None:
-            return  # without a window there is no editor to fill in
+        widget = slicer.modules.SegmentEditorWidget
         widget.editor.setSegmentationNode(segmentation)
         widget.editor.setSourceVolumeNode(self.panel.firstImage())
         widget.editor.setCurrentSegmentID(segmentId)
@@ -135,6 +141,22 @@ class SegmentStep:
             node.segmentation = segmentation
             node.segment = segmentId
         return segmentation, segmentId
+
+    def _replaceRemoved(self) -> bool:
+        """Whether the chosen segment is gone; then the tumour among those that are left is chosen, or none."""
+        node = self.panel.parameterNode
+        if node is None or node.segmentation is None or not node.segment or self.panel.outline()[1]:
+            return False
+        node.segment = tumour_segment(node.segmentation)
+        return True
+
+    @staticmethod
+    def _whyNotEdit(volume: Any | None) -> str:
+        if volume is None:
+            return _("Choose an image in step 1 first: an outline is drawn on it.")
+        if slicer.util.mainWindow() is None:
+            return _("Slicer runs without a window, so there is no Segment Editor to go to.")
+        return ""
 
     def _hint(self, segmentation: Any | None, segmentId: str) -> str:
         if segmentation is None:

@@ -22,7 +22,7 @@ from slicer.util import VTKObservationMixin
 from .clinical_form import typed_values
 from .parameters import CORRECTED_FROM
 from .result_step import ResultStep
-from .status import status_text
+from .status import status_text, status_tip
 from .step_classify import ClassifyStep
 from .step_correct import CorrectStep
 from .step_header import State, show_state
@@ -59,7 +59,7 @@ class Panel(VTKObservationMixin):
         self.resultStep = ResultStep(self.ui.resultStep, logic)
         self.trainTab = TrainTab(self.ui.trainTab)
         self.headers = [
-            (button, button.text, step)
+            (button, button.text, button.toolTip, step)
             for button, step in (
                 (self.ui.imageStep, self.imageStep),
                 (self.ui.segmentStep, self.segmentStep),
@@ -70,6 +70,7 @@ class Panel(VTKObservationMixin):
         ]
         self._observeScene()
         self.ui.statusLabel.text = status_text()
+        self.ui.statusLabel.toolTip = status_tip() or self.ui.statusLabel.toolTip
         self.initialize()
 
     # --- life cycle ---------------------------------------------------------------------------------------------
@@ -124,9 +125,9 @@ class Panel(VTKObservationMixin):
             return
         self._updating = True
         try:
-            for button, title, step in self.headers:
+            for button, title, tip, step in self.headers:
                 step.update()
-                show_state(button, title, self._stateOf(step))
+                show_state(button, title, tip, self._stateOf(step))
             self._watch()
         finally:
             self._updating = False
@@ -254,7 +255,7 @@ class Panel(VTKObservationMixin):
 
     def _tell(self, what: str) -> None:
         """Call a method on every part of the panel that has it."""
-        for part in (*(step for _button, _title, step in self.headers), self.resultStep, self.trainTab):
+        for part in (*(header[-1] for header in self.headers), self.resultStep, self.trainTab):
             method: Callable[[], None] | None = getattr(part, what, None)
             if method is not None:
                 method()
