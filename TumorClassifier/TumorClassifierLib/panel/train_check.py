@@ -1,0 +1,69 @@
+"""The dry run: every case of the manifest, whether it can be used, and if not why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+STATUS, CASE, LABEL, COHORT, REASON = range(5)
+
+
+class CheckTable:
+    """Shows cases as the worker tells of them."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self._problems_only = False
+        self.cases = self.problems = 0
+
+    def clear(self) -> None:
+        """Forget the last run."""
+        table = self._table
+        self.cases = self.problems = 0
+        table.clearContents()
+        table.setRowCount(0)
+        table.setColumnCount(5)
+        table.setHorizontalHeaderLabels([_("Status"), _("Case"), _("Class"), _("Cohort"), _("Reason")])
+        table.verticalHeader().hide()
+        table.horizontalHeader().setStretchLastSection(True)
+        table.visible = False
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """A case that was checked."""
+        error = str(data.get("error") or "")
+        row, table = self._table.rowCount, self._table
+        self.cases += 1
+        self.problems += bool(error)
+        table.setRowCount(row + 1)
+        for column, text in (
+            (STATUS, _("not usable") if error else _("ready")),
+            (CASE, str(data["case"])),
+            (LABEL, str(data.get("label") or "")),
+            (COHORT, str(data.get("cohort") or "")),
+            (REASON, error),
+        ):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(error or text)
+            table.setItem(row, column, item)
+        table.setRowHidden(row, self._problems_only and not error)
+        table.visible = True
+
+    def finish(self) -> None:
+        """All cases were told: make the columns fit."""
+        for column in (STATUS, CASE, LABEL, COHORT):
+            self._table.resizeColumnToContents(column)
+
+    def showProblemsOnly(self, only: bool) -> None:
+        """Hide the cases that are ready."""
+        self._problems_only = only
+        for row in range(self._table.rowCount):
+            self._table.setRowHidden(row, only and not self._table.item(row, REASON).text())
+
+    def in_words(self) -> str:
+        """What was found, in a sentence."""
+        if not self.problems:
+            return _("All {cases} cases can be used.").format(cases=self.cases)
+        return _("{ready} of {cases} cases can be used; {problems} would be left out.").format(
+            ready=self.cases - self.problems, cases=self.cases, problems=self.problems
+        )
