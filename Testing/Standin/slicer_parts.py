@@ -121,29 +121,45 @@ def pytorch_utils() -> types.ModuleType:
     return module
 
 
-def sample_data(sources: dict[str, list[Any]]) -> types.ModuleType:
-    """`SampleData`: registers sources as Slicer does; downloads only what lies in this computer's files."""
+def sample_data(modules: Any) -> types.ModuleType:
+    """`SampleData`: registers sources as Slicer does, and gets those that a function makes; it downloads nothing."""
     module = types.ModuleType("SampleData")
-    titles: dict[str, str] = {}
+    modules.sampleDataSources, modules.sampleDataSourceCategories = {}, {}
 
     class SampleDataLogic:
         """Sources by category in `slicer.modules.sampleDataSources`."""
 
         @staticmethod
-        def registerCustomSampleDataCategory(category: str, title: str | None = None) -> None:
-            titles[category] = title or category
+        def registerCustomSampleDataCategory(category: str, title: str) -> None:
+            modules.sampleDataSourceCategories[category] = {"title": title}
 
         @staticmethod
-        def registerCustomSampleDataSource(category: str = "Custom", **source: Any) -> None:
-            known = ("sampleName", "sampleDescription", "uris", "fileNames", "nodeNames", "customDownloader")
-            known += ("thumbnailFileName", "loadFileTypes", "loadFiles", "checksums", "loadFileProperties")
-            unknown = set(source) - set(known)
-            if unknown:
-                raise TypeError(f"registerCustomSampleDataSource() got an unexpected argument {unknown.pop()!r}")
-            sources.setdefault(category, []).append(types.SimpleNamespace(**{**dict.fromkeys(known), **source}))
+        def registerCustomSampleDataSource(
+            category: str = "Custom",
+            sampleName: str | None = None,
+            uris: Any = None,
+            fileNames: Any = None,
+            nodeNames: Any = None,
+            customDownloader: Any = None,
+            thumbnailFileName: str | None = None,
+            loadFileTypes: Any = None,
+            loadFiles: Any = None,
+            loadFileProperties: Any = None,
+            checksums: Any = None,
+        ) -> None:
+            columns = {"fileNames": fileNames, "nodeNames": nodeNames, "checksums": checksums}
+            if isinstance(uris, str):
+                uris, columns = [uris], {name: [value] for name, value in columns.items()}
+            if any(len(column or [None] * len(uris)) != len(uris) for column in columns.values()):
+                raise ValueError("All fields of sample data source must have the same length")
+            source = types.SimpleNamespace(sampleName=sampleName, uris=uris, customDownloader=customDownloader)
+            vars(source).update(columns, thumbnailFileName=thumbnailFileName, loadFileTypes=loadFileTypes)
+            known = modules.sampleDataSources.setdefault(category, [])
+            if all(other.sampleName != sampleName for other in known):
+                known.append(source)
 
         def downloadSamples(self, name: str) -> Any:
-            for source in [source for group in sources.values() for source in group]:
+            for source in [source for group in modules.sampleDataSources.values() for source in group]:
                 if source.sampleName == name and source.customDownloader is not None:
                     return source.customDownloader(source)
             return None
@@ -151,5 +167,4 @@ def sample_data(sources: dict[str, list[Any]]) -> types.ModuleType:
         downloadSample = downloadSamples
 
     module.SampleDataLogic = SampleDataLogic  # type: ignore[attr-defined]
-    module.categoryTitles = titles  # type: ignore[attr-defined]
     return module

@@ -137,7 +137,6 @@ def _start() -> Standin:
     app = pythonqt.wrap(application.Application(folder, headless.application_logic))
     slicer.app, slicer.moduleNames = app, types.SimpleNamespace()
     slicer.mrmlScene.RegisterNodeClass(slicer.vtkMRMLCommandLineModuleNode())
-    slicer.modules.sampleDataSources = {}
     slicer.modules.n4itkbiasfieldcorrection = cli_modules.n4_module()
 
     pythonqt.LIBRARIES.insert(0, types.SimpleNamespace(QUiLoader=ui_loader.QUiLoader))
@@ -147,7 +146,7 @@ def _start() -> Standin:
             setattr(slicer, name, widget)
     slicer.qSlicerScriptedLoadableModule = pythonqt.wrapper_class(application.qSlicerScriptedLoadableModule)
     packaging = Packaging()
-    for module in (packaging, cli_modules.command_line(), sample_data(slicer.modules.sampleDataSources)):
+    for module in (packaging, cli_modules.command_line(), sample_data(slicer.modules)):
         publish(module)
     publish(pytorch_utils())
     _python_parts(os.environ.get(SOURCES))

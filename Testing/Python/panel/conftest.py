@@ -40,7 +40,24 @@ def standin() -> Any:
 
 
 @pytest.fixture(autouse=True)
-def no_problems(standin: Any) -> Iterator[Any]:
+def same_library() -> Iterator[None]:
+    """A panel that is reloaded reads the libraries anew; the tests after it get those that they know again."""
+
+    def libraries() -> dict[str, Any]:
+        ours = ("FeatureExtractorLib", "TumorClassifierLib")
+        return {name: found for name, found in sys.modules.items() if name.partition(".")[0] in ours}
+
+    before = libraries()
+    yield
+    after = libraries()
+    if any(after.get(name) is not found for name, found in before.items()):
+        for name in after:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+@pytest.fixture(autouse=True)
+def no_problems(standin: Any, same_library: None) -> Iterator[Any]:
     """An empty scene; afterwards nothing may have been recorded that Slicer would only have printed."""
     import problems
     from vtk_messages import captured

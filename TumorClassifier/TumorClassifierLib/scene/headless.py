@@ -105,6 +105,7 @@ def _start() -> HeadlessScene:
         applicationLogic=lambda: application_logic,
         layoutManager=lambda: None,
         processEvents=lambda: None,
+        connect=lambda signal, slot: True,  # no signal is ever sent here
     )
     return HeadlessScene(scene, application_logic, data_io)
 
