@@ -127,7 +127,7 @@ def _end_with_host(pipe: int, channel: Channel) -> None:
         pass
     if channel.closed:
         return
-    _thread.interrupt_main()
+    _interrupt_work()
     time.sleep(GRACE)
     # Work that does not listen, such as one long call into a library, is ended with all that it has started.
     if WINDOWS:
@@ -135,6 +135,15 @@ def _end_with_host(pipe: int, channel: Channel) -> None:
     else:
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
+
+
+def _interrupt_work() -> None:
+    """Raise KeyboardInterrupt where the work is done, on POSIX out of a system call that waits too."""
+    ident = threading.main_thread().ident
+    if WINDOWS or ident is None:
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(ident, signal.SIGINT)
 
 
 def _come_second() -> None:

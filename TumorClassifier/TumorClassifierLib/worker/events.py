@@ -48,7 +48,7 @@ def event_of(line: bytes) -> Event:
         if (
             event.kind in (PROGRESS, DATA, *FINAL)
             and isinstance(event.stage + event.text + event.details, str)
-            and isinstance(event.data, dict)
+            and isinstance(event.data, Mapping)
         ):
             return Event(event.kind, event.stage, float(event.fraction), event.text, event.details, event.data)
     except (ValueError, TypeError, RecursionError):
