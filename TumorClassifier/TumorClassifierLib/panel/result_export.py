@@ -78,7 +78,7 @@ class Exports:
         ensure([*needed_for("case_report"), *(["reportlab"] if pdf else [])])
         folder, self._to = self._folder.new(), path
         request = report_request(self._kept, self._modelPath(), pdf, folder)
-        return start(request, folder / "run", environment=slicer.util.startupEnvironment())
+        return start(request, folder / "run")
 
     def _onReportStart(self) -> Any:
         path = self._ask(_("Save report"), "report.html", _("Report (*.html *.pdf)"))
@@ -109,7 +109,7 @@ class Exports:
         assert self._kept is not None
         ensure(needed_for("dicom"))
         run, self._to = self._folder.new(), folder
-        return start(dicom_request(self._kept, run), run / "run", environment=slicer.util.startupEnvironment())
+        return start(dicom_request(self._kept, run), run / "run")
 
     def _onDicomStart(self) -> Any:
         folder = qt.QFileDialog.getExistingDirectory(self.step.widget, _("Export DICOM into a folder"))

@@ -276,7 +276,7 @@ class MapControls(VTKObservationMixin):
         folder = self._folder.new()
         request = map_request(self._kept, str(self.model.path), *self._chosen(), folder / "case")
         self._asked = self._kept
-        return start(request, folder / "run", environment=slicer.util.startupEnvironment())
+        return start(request, folder / "run")
 
     def _onDone(self, folder: Path) -> None:
         """Put the map beside the others of the result that it was drawn for, and show it."""

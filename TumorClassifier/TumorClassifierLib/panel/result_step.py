@@ -18,18 +18,20 @@ from .result_nodes import IS_RESULT, TABLE, Inputs, KeptResult, keep_result, res
 from .result_picture import FittedPicture, picture_of_node
 from .result_table import fill, show_matching
 from .result_words import DARK, LIGHT, answer_html, as_text, contributions_html
+from .step_header import State, show_state
 
 REFERENCE = "Result"  # of the parameter node: the result that is looked at
 
 
 class ResultStep(VTKObservationMixin):
-    """Shows one of the scene's results; the newest unless another was chosen."""
+    """Shows one of the scene's results; the newest unless another was chosen. parent: the step's header."""
 
     def __init__(self, parent: Any, logic: Any) -> None:
         super().__init__()
         self.logic = logic
         self.kept: KeptResult | None = None
         self.widget = slicer.util.loadUI(str(resource_path("UI/Result.ui", __file__)))
+        self._header, self._title, self._tip = parent, parent.text, parent.toolTip
         parent.layout().addWidget(self.widget)
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.ui.tableBox.collapsed = True
@@ -88,11 +90,11 @@ class ResultStep(VTKObservationMixin):
         self.nomogram.cleanup()
         self.removeObservers()
 
-    def state(self) -> tuple[str, str]:
-        """For the header: "done" or "open", and the called class."""
+    def state(self) -> State:
+        """For the header."""
         if self.kept is None:
-            return "open", _("no result yet")
-        return "done", str(self.kept.prediction.get("predicted", ""))
+            return State("open", _("no result yet"))
+        return State("done", str(self.kept.prediction["predicted"]))
 
     # --- what is shown ------------------------------------------------------------------------------------------
 
@@ -113,6 +115,7 @@ class ResultStep(VTKObservationMixin):
             self.nomogram.show(None)
         self.map.open(self.kept)
         self.exports.open(self.kept)
+        show_state(self._header, self._title, self.state(), self._tip)
 
     def _empty(self, node: Any | None) -> str:
         if node is not None and self.kept is None:

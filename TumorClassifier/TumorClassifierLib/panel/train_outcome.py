@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from FeatureExtractorLib.errors import TumorClassifierError
@@ -107,7 +106,7 @@ class Outcome:
     def _onFigures(self) -> Any:
         ensure(needed_for("figures"))
         request = {"work": "figures", "model": str(self.model)}
-        return start(request, self._figureFolder.new() / "run", environment=slicer.util.startupEnvironment())
+        return start(request, self._figureFolder.new() / "run")
 
     def _onFiguresDone(self, folder: Path) -> None:
         out = folder / "out"
@@ -131,7 +130,7 @@ class Outcome:
     def _onReport(self) -> Any:
         ensure(needed_for("report"))
         request = {"work": "report", "model": str(self.model), "pdf": False}
-        return start(request, self._reportFolder.new() / "run", environment=slicer.util.startupEnvironment())
+        return start(request, self._reportFolder.new() / "run")
 
     def _onReportDone(self, folder: Path) -> None:
         path = folder / "out" / "report.html"

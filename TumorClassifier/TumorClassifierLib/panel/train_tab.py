@@ -15,6 +15,7 @@ from FeatureExtractorLib.resources import resource_path
 from ..bundle import MODEL_NAME, SUFFIX
 from ..recipes import RECIPES, recipe_module
 from ..worker import start
+from .details import show_details
 from .packages import ensure, needed_for
 from .result_folder import RunFolder
 from .result_picture import FittedPicture
@@ -38,7 +39,7 @@ class TrainTab:
         parent.layout().addWidget(self.widget)
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self._folder = RunFolder()
-        self._details = ""
+        self._failure = ("", "")
         self._started: tuple[Path, Path] | None = None  # of the run: the model file and what it keeps to go on from
         self.curves = Curves()
         self.picture = FittedPicture(self.ui.curvesPicture)
@@ -211,7 +212,7 @@ class TrainTab:
             "settings": self.form.values(),
             **others,
         }
-        return start(request, self._folder.new() / "run", environment=slicer.util.startupEnvironment())
+        return start(request, self._folder.new() / "run")
 
     def _onCheckStart(self) -> Any:
         ensure(needed_for("check"))
@@ -254,7 +255,7 @@ class TrainTab:
         ensure(needed_for("train", trains_network(self.form.settings())))
         model, kept = self.model, self._unfinished()
         assert model is not None and kept is not None
-        self._started, self._details = (model, kept), ""
+        self._started, self._failure = (model, kept), ("", "")
         self.curves = Curves()
         self.picture.show(None)
         self.ui.trainDetailsButton.visible = False
@@ -278,11 +279,11 @@ class TrainTab:
         self.outcome.draw()
 
     def _onTrainFailed(self, sentence: str, details: str) -> None:
-        self._details = details
+        self._failure = sentence, details
         self.ui.trainDetailsButton.visible = bool(details)
 
     def _onDetails(self) -> None:
-        slicer.util.errorDisplay(str(self.ui.trainStatus.text), detailedText=self._details)
+        show_details(*self._failure, _("Training"))
 
     def _onFresh(self) -> None:
         folder = self._unfinished()

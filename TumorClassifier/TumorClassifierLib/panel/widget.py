@@ -58,6 +58,7 @@ class Panel(VTKObservationMixin):
         self.classifyStep = ClassifyStep(self.ui, self)
         self.resultStep = ResultStep(self.ui.resultStep, logic)
         self.trainTab = TrainTab(self.ui.trainTab)
+        self.trainTab.onInstalled = self._onInstalled
         self.headers = [
             (button, button.text, button.toolTip, step)
             for button, step in (
@@ -247,6 +248,11 @@ class Panel(VTKObservationMixin):
     def _unwatch(self, node: Any) -> None:
         for event in _events(node):
             self.removeObserver(node, event, self._onChanged)
+
+    def _onInstalled(self, model: str) -> None:
+        """The Train tab put a model beside the others."""
+        self.modelStep.read()
+        self.update()
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
