@@ -3,18 +3,20 @@
 # make quick     the tests that take no more than a few seconds each
 # make lint      style and types
 # make bench     how long the heavy steps take
+# make web       open, outline and classify images in the browser; WEB="--port 8090" takes options of the command
 # make setup     prepare .venv (all targets do it themselves); PYTHON=python3.12 chooses the interpreter
 # make clean     remove what was built, but not .venv
 
 PYTHON ?=
 RUN := .venv/bin/python
 
-.PHONY: demo test quick lint bench setup clean
+.PHONY: demo test quick lint bench web setup setup-web clean
 
 demo: setup
 	@.venv/bin/tumorclassifier demo
 
 test: lint
+	-@python3 scripts/setup_web.py
 	@$(RUN) -m pytest
 
 quick: setup
@@ -27,8 +29,14 @@ lint: setup
 bench: setup
 	@for script in Testing/Benchmarks/*.py; do $(RUN) $$script || exit 1; done
 
+web: setup-web
+	@.venv-web/bin/python -m TumorClassifierLib web $(WEB)
+
 setup:
 	@python3 scripts/setup.py $(PYTHON)
+
+setup-web: setup
+	@python3 scripts/setup_web.py
 
 clean:
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,7 @@ import typer
 
 from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
-from . import cli_measure, cli_models, cli_report
+from . import cli_measure, cli_models, cli_report, cli_web
 from .cli_options import (
     CamClassOption,
     CamOption,
@@ -100,6 +100,7 @@ def classify(
 app.command()(cli_measure.extract)
 app.command()(cli_measure.agree)
 app.command()(cli_report.report)
+app.command()(cli_web.web)
 
 
 @app.command()
