@@ -9,9 +9,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.case_nodes import tumour_segment
-from ..scene.volumes import add_segmentation, add_volume
 from .image_choice import first_choices
 from .patient_names import patient_identifiers, resembles_patient
+from .sample_data import load_sample
 from .step_header import State
 
 VOLUME = "vtkMRMLScalarVolumeNode"
@@ -63,7 +63,7 @@ class ImageStep:
     def onSampleData(self) -> None:
         """Put the drawn head and its outline into the scene, and choose them."""
         with slicer.util.tryWithErrorDisplay(_("The sample data could not be made."), waitCursor=True):
-            volume, segmentation = add_phantom(slicer.mrmlScene)
+            volume, segmentation = load_sample(slicer.mrmlScene)
             node = self.panel.parameterNode
             with slicer.util.NodeModify(node.parameterNode):
                 for modality in self.panel.modalities()[:1]:
@@ -132,12 +132,3 @@ class ImageStep:
         ).format(names="”, “".join(names))
         self.ui.nameWarning.visible = bool(names)
         self.ui.renameButton.visible = bool(names)
-
-
-def add_phantom(scene: Any) -> tuple[Any, Any]:
-    """The drawn head as a volume, and its tumour as a segmentation."""
-    from FeatureExtractorLib.phantom import head_phantom
-
-    image, mask = head_phantom()
-    volume = add_volume(scene, image, _("Phantom T1C"))
-    return volume, add_segmentation(scene, mask, volume, _("Phantom outline"))
