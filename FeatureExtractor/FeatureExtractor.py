@@ -33,11 +33,43 @@ class FeatureExtractor(ScriptedLoadableModule):
 
 
 class FeatureExtractorWidget(ScriptedLoadableModuleWidget):
-    """The module's panel."""
+    """The module's panel; what it does is in FeatureExtractorLib.panel."""
+
+    def setup(self) -> None:
+        """Called once, before the panel is shown."""
+        super().setup()
+        from FeatureExtractorLib.panel.panel import Panel
+
+        self.panel = Panel(self, FeatureExtractorLogic())
+
+    def enter(self) -> None:
+        """Called whenever the user opens the module."""
+        self.panel.enter()
+
+    def exit(self) -> None:
+        """Called whenever the user opens another module."""
+        self.panel.exit()
+
+    def cleanup(self) -> None:
+        """Called when Slicer ends, or the module is reloaded."""
+        self.panel.cleanup()
+
+    def onReload(self) -> None:
+        """Called by the developer's Reload button: the panel's own files are read anew, too."""
+        from FeatureExtractorLib.panel import forget
+
+        forget()
+        super().onReload()
 
 
 class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
     """From segments in the scene to a table of features in the scene."""
+
+    def parameters(self) -> Any:
+        """The choices of the panel, from the scene."""
+        from FeatureExtractorLib.panel.parameters import FeatureExtractorParameters
+
+        return FeatureExtractorParameters(self.getParameterNode())
 
     def extract(
         self,
@@ -51,12 +83,14 @@ class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
         """A table node beside the volume: what each row is, and a column of numbers for every segment.
 
         preset: a preset's name or a PyRadiomics settings file. n4: "none", "fast", "itk", or "slicer" for Slicer's own
-        module. Every segment is measured by its own mask, so that
-        segments may overlap. Raises TumorClassifierError with a sentence for the user; the scene is then unchanged.
+        module. Every segment is measured by its own mask, so that segments may overlap. Raises TumorClassifierError
+        with a sentence for the user; the scene is then unchanged.
         """
         from FeatureExtractorLib.case import make_case
         from FeatureExtractorLib.errors import InputError
         from FeatureExtractorLib.extraction import ExtractionSettings, case_features
+        from FeatureExtractorLib.panel.feature_nodes import add_feature_table
+        from FeatureExtractorLib.panel.measured import Measured, MeasuredSegment
         from FeatureExtractorLib.progress import silent
         from FeatureExtractorLib.radiomics.engine import get_engine
         from FeatureExtractorLib.radiomics.presets import load_settings
@@ -71,44 +105,18 @@ class FeatureExtractorLogic(ScriptedLoadableModuleLogic):
         image = corrected_by_slicer(slicer.mrmlScene, volumeNode) if bySlicer else image_of(volumeNode)
         engine = get_engine("auto", radiomics)
         settings = ExtractionSettings(preset=preset, n4="none" if bySlicer else n4)
-        measured = {}
+        measured = []
         for i, segmentId in enumerate(segmentIds):
             progress("extracting", i / len(segmentIds))
             mask = segment_mask(segmentationNode, segmentId, volumeNode)
             case = make_case(volumeNode.GetName(), {"image": image}, mask, segment=segmentId)
             features = case_features(case, settings, radiomics, engine)
-            measured[segmentId] = {name.removeprefix("image."): value for name, value in features.items()}
+            name = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
+            own = {name.removeprefix("image."): value for name, value in features.items()}
+            measured.append(MeasuredSegment(segmentId, name, own))
         progress("extracting", 1.0)
         note = f"{preset}, N4 {n4}, {engine.name} {engine.version}"
-        return self.addFeatureTable(volumeNode, segmentationNode, measured, note)
-
-    @staticmethod
-    def addFeatureTable(
-        volumeNode: Any, segmentationNode: Any, measured: dict[str, dict[str, float]], note: str
-    ) -> Any:
-        """The table of `extract` from the features by segment id; two segments of one name keep both columns."""
-        from TumorClassifierLib.scene.feature_units import feature_unit
-        from TumorClassifierLib.scene.hierarchy import place_beside
-        from TumorClassifierLib.scene.tables import Column, add_table
-
-        names = list(dict.fromkeys(name for features in measured.values() for name in features))
-        parts = [name.rsplit("_", 2) for name in names]
-        columns = [
-            Column("Name", names),
-            Column("Image type", [part[0] for part in parts]),
-            Column("Class", [part[1] for part in parts]),
-            Column("Feature", [part[2] for part in parts]),
-            Column("Unit", [feature_unit(name) for name in names]),
-        ]
-        for segmentId, features in measured.items():
-            title = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
-            if any(column.name == title for column in columns):
-                title = f"{title} ({segmentId})"
-            columns.append(Column(title, [features.get(name, float("nan")) for name in names], description=note))
-        table = add_table(slicer.mrmlScene, f"{volumeNode.GetName()} features", columns)
-        table.SetDescription(note)
-        place_beside(slicer.mrmlScene, table, volumeNode)
-        return table
+        return add_feature_table(slicer.mrmlScene, volumeNode, Measured(volumeNode.GetName(), tuple(measured), note))
 
 
 class FeatureExtractorTest(ScriptedLoadableModuleTest):

@@ -1,0 +1,151 @@
+"""The tables of the results step: filled from a view, sorted by numbers, filtered by words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from TumorClassifierLib.feature_words import feature_in_words
+from TumorClassifierLib.scene.feature_units import feature_unit
+
+from .feature_names import FeatureName, matches
+from .measured import Overlap
+from .view import Outcome, ResultView
+
+ROWS_SHOWN = 5  # of the small tables, before they scroll
+WIDEST = 24  # letters of a column; the rest is in the tooltip
+WIDEST_NUMBER = 14
+LINES_OF_A_SENTENCE = 2  # beside the first, at the panel's usual width
+
+
+def prepare(table: Any, sortable: bool) -> None:
+    """What all three have in common: read only, whole rows selected."""
+    table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+    table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+    table.setAlternatingRowColors(True)
+    table.setWordWrap(not sortable)
+    table.setSortingEnabled(sortable)
+    table.verticalHeader().setVisible(False)
+    table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 6)
+    table.horizontalHeader().setHighlightSections(False)
+    table.horizontalHeader().setTextElideMode(qt.Qt.ElideMiddle)
+
+
+def fill_outcomes(table: Any, outcomes: Sequence[Outcome], first: str) -> None:
+    """A row a segment or case, those that failed first; hidden where there is nothing to say."""
+    ordered = sorted(outcomes, key=lambda outcome: not outcome.failed)
+    _start(table, [first, _("Result")], len(ordered))
+    for i, outcome in enumerate(ordered):
+        icon = qt.QStyle.SP_MessageBoxWarning if outcome.failed else qt.QStyle.SP_DialogApplyButton
+        name = _item(outcome.name)
+        name.setIcon(table.style().standardIcon(icon))
+        table.setItem(i, 0, name)
+        table.setItem(i, 1, _item(outcome.text))
+    _finish(table, sum(outcome.failed for outcome in ordered))
+
+
+def fill_overlaps(table: Any, overlaps: Sequence[Overlap]) -> None:
+    """A row a segment that two readers outlined."""
+    _start(table, [_("Outline"), _("Dice"), _("Hausdorff (mm)"), _("95 % (mm)")], len(overlaps))
+    for i, overlap in enumerate(overlaps):
+        table.setItem(i, 0, _item(overlap.name))
+        if overlap.error:
+            table.setItem(i, 1, _item(overlap.error))
+            table.setSpan(i, 1, 1, 3)
+            continue
+        for j, number in enumerate((overlap.dice, overlap.hausdorff, overlap.hausdorff_95), start=1):
+            table.setItem(i, j, _number(number, "%.3f"))
+    _finish(table, sum(bool(overlap.error) for overlap in overlaps))
+
+
+def fill_values(table: Any, view: ResultView) -> None:
+    """A row a feature: its name taken apart, as far as features differ in it, then its numbers."""
+    parts_of = [_("Feature"), _("Class"), _("Image type"), _("Image")]
+    names = [(name.feature, name.family, name.image_type, name.image) for name in view.features]
+    shown = [k for k in range(len(parts_of)) if k < 2 or len({name[k] for name in names}) > 1]
+    heads = [parts_of[k] for k in shown]
+    titles = [*heads, *(column.title for column in view.columns)]
+    table.setSortingEnabled(False)
+    _start(table, titles, len(view.features))
+    for j, column in enumerate(view.columns, start=len(heads)):
+        table.horizontalHeaderItem(j).setToolTip("\n".join(filter(None, (column.title, column.meaning))))
+    for i, name in enumerate(view.features):
+        words = feature_in_words(name.full)
+        unit = feature_unit(name.full.partition(".")[2] or name.full)
+        tip = f"{name.full}: {words}" + (f" ({unit})" if unit else "")
+        for j, k in enumerate(shown):
+            item = _item(names[i][k])
+            item.setToolTip(tip)
+            item.setData(qt.Qt.UserRole, i)
+            table.setItem(i, j, item)
+        for j, column in enumerate(view.columns, start=len(heads)):
+            item = _number(column.values[i])
+            item.setToolTip(tip)
+            table.setItem(i, j, item)
+    table.setSortingEnabled(True)
+    table.resizeColumnsToContents()
+    letter = table.fontMetrics().averageCharWidth()
+    for j in range(len(titles)):
+        widest = WIDEST if j < len(heads) else WIDEST_NUMBER
+        table.setColumnWidth(j, min(table.columnWidth(j), widest * letter))
+
+
+def apply_filter(table: Any, features: Sequence[FeatureName], words: str) -> int:
+    """Hide the rows that have not all of the words; returns how many are left."""
+    shown = 0
+    for i in range(table.rowCount):
+        hit = matches(features[_index(table, i)], words)
+        table.setRowHidden(i, not hit)
+        shown += hit
+    return shown
+
+
+def selected_features(table: Any, features: Sequence[FeatureName]) -> list[str]:
+    """Full names of the selected rows that are not filtered away, from top to bottom."""
+    rows = sorted({index.row() for index in table.selectionModel().selectedRows()})
+    return [features[_index(table, row)].full for row in rows if not table.isRowHidden(row)]
+
+
+def _index(table: Any, row: int) -> int:
+    """Where a row's feature stands in the view: rows are sorted as the user likes."""
+    return int(table.item(row, 0).data(qt.Qt.UserRole))
+
+
+def _start(table: Any, titles: Sequence[str], rows: int) -> None:
+    table.clear()
+    table.clearSpans()
+    table.setColumnCount(len(titles))
+    table.setRowCount(rows)
+    table.setHorizontalHeaderLabels(list(titles))
+
+
+def _finish(table: Any, long: int) -> None:
+    """As wide as the panel, and as high as its rows, up to a few. long: how many rows have a sentence."""
+    table.setVisible(table.rowCount > 0)
+    letter, line = table.fontMetrics().averageCharWidth(), table.verticalHeader().defaultSectionSize
+    header = table.horizontalHeader()
+    header.setStretchLastSection(True)
+    table.resizeColumnsToContents()
+    table.setColumnWidth(0, min(table.columnWidth(0), WIDEST * letter))
+    # Rows follow the width that the panel turns out to have.
+    table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    rows = line * (min(table.rowCount, ROWS_SHOWN) + LINES_OF_A_SENTENCE * min(long, 2))
+    height = table.fontMetrics().height() + 10 + rows + 2 * table.frameWidth
+    table.setMinimumHeight(height)
+    table.setMaximumHeight(height)
+
+
+def _item(text: str) -> Any:
+    item = qt.QTableWidgetItem(text)
+    item.setToolTip(text)
+    return item
+
+
+def _number(value: float, form: str = "%.6g") -> Any:
+    """Some digits, sorted as a number; nothing where there is none."""
+    item = qt.QTableWidgetItem()
+    if value == value:
+        item.setData(qt.Qt.DisplayRole, float(form % value))
+    item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+    return item
