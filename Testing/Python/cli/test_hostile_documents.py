@@ -1,5 +1,6 @@
 """Models whose file is whole but whose numbers make no sense are refused before a case is looked at."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -7,11 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from FeatureExtractorLib.errors import BundleRejected
 from TumorClassifierLib.bundle import Bundle, read_bundle, write_bundle
 from TumorClassifierLib.recipes import recipe_module
+from TumorClassifierLib.recipes.machines import MEMBER, with_supports
 
 Run = Callable[..., tuple[int, str, str]]
 DELETED = object()
@@ -152,12 +156,46 @@ def changed(bundle: Bundle, change: tuple[str, Any]) -> Bundle:
 
 @pytest.fixture(scope="module")
 def held(trained: Path) -> Bundle:
-    return read_bundle(trained)
+    """The model as older versions wrote it, with its support vectors among the documents."""
+    bundle = read_bundle(trained)
+    model = bundle.documents["model"]
+    documents = {**bundle.documents, "model": {**model, "models": with_supports(bundle, model["models"])}}
+    weights = {name: raw for name, raw in bundle.weights.items() if name != MEMBER}
+    return dataclasses.replace(bundle, documents=documents, weights=weights)
 
 
 def test_the_model_itself_is_sound(held: Bundle) -> None:
     settings, fitted = recipe_module("dtlr-nomogram").unpack(held)
     assert settings.backbone == "resnet18" and fitted.classes == ("low", "high")
+
+
+def test_support_vectors_come_back_to_the_last_bit(held: Bundle, trained: Path) -> None:
+    recipe, bundle = recipe_module("dtlr-nomogram"), read_bundle(trained)
+    assert len(bundle.weights) == 2 and "support" not in bundle.documents["model"]["models"][0]["svm"]["deep"]
+    fitted, older = recipe.unpack(bundle)[1], recipe.unpack(held)[1]
+    for block, machine in fitted.models[0].svm.items():
+        np.testing.assert_array_equal(machine.support, older.models[0].svm[block].support)
+    documents, weights = recipe.pack(fitted)
+    assert weights == bundle.weights
+    assert json.loads(json.dumps(documents["model"])) == bundle.documents["model"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda supports: {**supports, "0.deep": supports["0.deep"][:-1]},
+        lambda supports: {**supports, "0.deep": supports["0.deep"][:, :-1]},
+        lambda supports: {**supports, "1.deep": supports["0.deep"]},
+        lambda supports: {"0.radiomics": supports["0.radiomics"]},
+        lambda supports: {**supports, "0.deep": np.full_like(supports["0.deep"], np.nan)},
+        None,
+    ],
+)
+def test_wrong_support_vectors_are_refused(change: Callable[..., Any] | None, trained: Path) -> None:
+    bundle = read_bundle(trained)
+    wrong = b"nothing" if change is None else save(change(load(bundle.weights[MEMBER])))
+    with pytest.raises(BundleRejected, match="again"):
+        recipe_module("dtlr-nomogram").unpack(dataclasses.replace(bundle, weights={**bundle.weights, MEMBER: wrong}))
 
 
 @pytest.mark.parametrize("name", CHANGES)

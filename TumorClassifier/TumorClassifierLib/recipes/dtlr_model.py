@@ -22,6 +22,7 @@ from ..signature import SignatureScore
 from ..svm import SvmModel
 from ..trust import Trust, TrustSettings
 from .class_nomogram import ClassNomogram, modelled_classes
+from .machines import with_supports, without_supports
 from .setting_checks import check_least, check_networks, check_slice_spacing
 from .soundness import (
     check_class_nomogram,
@@ -145,14 +146,15 @@ class Fitted:
 
 def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The fitted recipe as a bundle's documents and weights."""
+    models, supports = without_supports([model.to_json() for model in fitted.models])
     document = {
-        "models": [model.to_json() for model in fitted.models],
+        "models": models,
         "trust": fitted.trust.to_json(),
         "threshold": fitted.threshold,
         "flow": fitted.flow,
         "warnings": list(fitted.warnings),
     }
-    return {"model": document}, {"network": save_state(fitted.network)}
+    return {"model": document}, {"network": save_state(fitted.network), **supports}
 
 
 def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
@@ -173,7 +175,7 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
         fitted = Fitted(
             classes=classes,
             network=network,
-            models=tuple(ClassModel.from_json(model) for model in document["models"]),
+            models=tuple(map(ClassModel.from_json, with_supports(bundle, document["models"]))),
             trust=Trust.from_json(document["trust"]),
             threshold=None if len(classes) > 2 else float(document["threshold"]),
             flow=document["flow"],

@@ -53,6 +53,7 @@ from .class_nomogram import (
 )
 from .dtlr_model import ClassModel, Fitted, Settings, pack, unpack
 from .dtlr_scores import SCORES, Scores, both_scores, cross_fit, fit_scores, fit_svms, svm_inputs
+from .machines import as_stored
 from .prediction import Scored, called_class, map_told, prediction_document, provenance_of
 
 __all__ = [
@@ -117,7 +118,7 @@ def fit(
             clinical, columns = encode_clinical(rows, nomogram.variables)
             svm["clinical"] = fit_svm(clinical, y_class, patients, columns, seed=settings.seed)
         radiomics, deep = scores.radiomics[i], scores.deep[i]
-        models.append(ClassModel(radiomics, deep, svm, nomogram))
+        models.append(ClassModel(radiomics, deep, {b: as_stored(one) for b, one in svm.items()}, nomogram))
         cross_fitted.append(p)
         warnings += [*radiomics.warnings, *deep.warnings, *told]
 
