@@ -43,6 +43,10 @@ class _Canvas(QtWidgets.QLabel):
         self._view.resize(event.size().width(), event.size().height())
         self.scheduleRender()
 
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        super().showEvent(event)
+        self._later.start()
+
     def renderWindow(self) -> Any:
         return self._view.window
 

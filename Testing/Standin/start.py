@@ -25,6 +25,7 @@ class Standin:
     application: Any
     application_logic: Any
     packaging: Any
+    questions: Any
     folder: Path
     _window: Any = None  # made once: its views stay in the scene
 
@@ -80,6 +81,12 @@ class Standin:
             self._window[0].setObjectName("")
             slicer.app._object._layout_manager = None
 
+    def testing(self, enabled: bool) -> None:
+        """Whether Slicer runs its tests: then no message is shown and no package installed, as at the start."""
+        import slicer
+
+        slicer.app._object._testing = enabled
+
     def process(self, seconds: float = 0.0) -> None:
         """Let Qt do what waits, for some time."""
         import time
@@ -128,6 +135,7 @@ def _start() -> Standin:
     import cli_modules
     import mrml_widgets  # noqa: F401
     import ui_loader
+    from questions import Questions
     from scripted_module import publish
     from slicer_parts import Packaging, pytorch_utils, sample_data
 
@@ -150,7 +158,9 @@ def _start() -> Standin:
         publish(module)
     publish(pytorch_utils())
     _python_parts(os.environ.get(SOURCES))
-    return Standin(slicer.mrmlScene, app, headless.application_logic, packaging, folder)
+    questions = Questions()
+    questions.install()
+    return Standin(slicer.mrmlScene, app, headless.application_logic, packaging, questions, folder)
 
 
 def _widgets(name: str, prefix: str) -> types.ModuleType:

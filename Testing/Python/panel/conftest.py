@@ -69,6 +69,8 @@ def no_problems(standin: Any, same_library: None) -> Iterator[Any]:
         standin.process()
         standin.scene.Clear()
         standin.process()
+    standin.questions.clear()
+    standin.testing(True)
     recorded = problems.take()
     assert recorded == [], "\n".join(recorded)
     assert window.GetOutput() == "", f"VTK complained: {window.GetOutput()}"

@@ -119,11 +119,22 @@ def test_what_slicers_qt_does_not_have(qt: Any, name: str) -> None:
         getattr(qt, name)
 
 
-def test_a_file_dialog_gives_one_string(qt: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from PySide6.QtWidgets import QFileDialog
+def test_dialogs_get_the_answers_that_a_test_gives(qt: Any, standin: Any, recorded: Any) -> None:
+    import slicer
 
-    monkeypatch.setattr(QFileDialog, "getOpenFileName", staticmethod(lambda *_a: ("/tmp/x.nrrd", "*.nrrd")))
+    standin.questions.files = ["/tmp/x.nrrd", "/tmp"]
     assert qt.QFileDialog.getOpenFileName(None, "Open", "") == "/tmp/x.nrrd"
+    assert qt.QFileDialog.getExistingDirectory(None, "Folder", "") == "/tmp"
+    slicer.util.confirmYesNoDisplay("Remove the model?")
+    assert standin.questions.asked == [], "while Slicer runs its tests nothing is asked"
+    standin.testing(False)
+    standin.questions.answers = [qt.QMessageBox.No, qt.QMessageBox.Yes]
+    assert not slicer.util.confirmYesNoDisplay("Remove the model?")
+    assert slicer.util.confirmYesNoDisplay("Remove the model?")
+    assert standin.questions.asked == ["Remove the model?"] * 2
+    assert recorded() == []
+    assert qt.QFileDialog.getSaveFileName(None, "Save", "") == ""
+    assert recorded() == ["question: nobody answers: QFileDialog.getSaveFileName"]
 
 
 def test_a_deleted_object_is_a_value_error(qt: Any) -> None:

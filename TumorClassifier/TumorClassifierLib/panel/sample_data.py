@@ -6,7 +6,6 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from FeatureExtractorLib.phantom import head_phantom
 from FeatureExtractorLib.resources import resource_path
 
 from ..scene.volumes import add_segmentation, add_volume
@@ -60,6 +59,8 @@ PUBLIC_CASES = (
 
 def load_sample(scene: Any) -> tuple[Any, Any]:
     """Draw the head into the scene: the volume, and the segmentation whose segment is marked as a mass."""
+    from FeatureExtractorLib.phantom import head_phantom
+
     image, mask = head_phantom()
     volume = add_volume(scene, image, scene.GenerateUniqueName(VOLUME_NAME))
     segmentation = add_segmentation(scene, mask, volume, scene.GenerateUniqueName(SEGMENTATION_NAME), SEGMENT_NAME)
