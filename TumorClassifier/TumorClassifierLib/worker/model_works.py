@@ -92,7 +92,7 @@ def train(
     cohort = read_manifest(Path(manifest))
     with ExitStack() as stack:
         stack.enter_context(checkpoints_in(Path(checkpoint) if checkpoint else None))
-        stack.enter_context(epochs_told_to(_Curves(tell)))
+        stack.enter_context(epochs_told_to(Curves(tell)))
         bundle, left_out = train_recipe(
             recipe,
             cohort,
@@ -143,7 +143,7 @@ def report(
     return {"files": sorted(file.name for file in folder.iterdir())}
 
 
-class _Curves:
+class Curves:
     """Tells every epoch; which of the trainings it belongs to is known by the epochs starting over."""
 
     def __init__(self, tell: Tell) -> None:
