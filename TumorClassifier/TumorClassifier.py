@@ -133,20 +133,18 @@ class TumorClassifierLogic(ScriptedLoadableModuleLogic):
         """The nodes as a checked Case; raises InputError and GeometryError as `make_case` does."""
         from FeatureExtractorLib.case import make_case
         from FeatureExtractorLib.errors import InputError
-        from TumorClassifierLib.scene.volumes import check_same_transform, image_of, segment_mask
+        from TumorClassifierLib.scene.volumes import image_of, segment_mask
 
         if not volumeNodes:
             raise InputError(_("No image is chosen; choose one."))
         reference = next(iter(volumeNodes.values()))
-        for volumeNode in volumeNodes.values():
-            check_same_transform(volumeNode, reference)
         mask, segment = None, ""
         if segmentationNode is not None:
             mask = segment_mask(segmentationNode, segmentId, reference)
             segment = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
         return make_case(
             reference.GetName(),
-            {modality: image_of(volumeNode) for modality, volumeNode in volumeNodes.items()},
+            {modality: image_of(volumeNode, reference) for modality, volumeNode in volumeNodes.items()},
             mask,
             clinical=clinical,
             segment=segment,

@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 
 from FeatureExtractorLib.errors import GeometryError
 from TumorClassifierLib.panel.step_header import State
-from TumorClassifierLib.scene.volumes import check_same_transform
+from TumorClassifierLib.scene.volumes import check_linear_between
 
 from .parameters import IMAGES
 
@@ -53,7 +53,7 @@ class ImagesStep:
         ]
         for _name, volume in chosen[1:]:
             try:
-                check_same_transform(volume, chosen[0][1])
+                check_linear_between(volume, chosen[0][1])
             except GeometryError as error:
                 found.append(str(error))
         ids = [volume.GetID() for _name, volume in chosen]

@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from FeatureExtractorLib.errors import GeometryError
 from TumorClassifierLib.panel.step_header import State, shortened
-from TumorClassifierLib.scene.volumes import check_same_transform
+from TumorClassifierLib.scene.volumes import check_linear_between
 
 ROWS_SHOWN = 6  # before the list scrolls
 LONGEST_NAMES = 30  # letters in the header
@@ -73,7 +73,7 @@ class SegmentsStep:
         if volume is not None:
             for outline in outlines:
                 try:
-                    check_same_transform(outline, volume)
+                    check_linear_between(outline, volume)
                 except GeometryError as error:
                     found.append(str(error))
         return found

@@ -113,7 +113,7 @@ def add_segment(
     return segmentation_node.AddSegmentFromBinaryLabelmapRepresentation(labelmap, segment_name, colour)
 
 
-def check_same_transform(node: Any, other: Any) -> None:
+def check_linear_between(node: Any, other: Any) -> None:
     """Raises GeometryError as `linear_between`: nodes under different linear transforms can be used together."""
     linear_between(node, other)
 
