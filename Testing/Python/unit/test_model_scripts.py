@@ -1,16 +1,28 @@
 """The scripts that make the manifests which the shipped models are trained from."""
 
 import csv
+import importlib
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 
 from FeatureExtractorLib.manifest import Manifest, read_manifest
+from TumorClassifierLib.networks.boxes import boxes_of_mask
+from TumorClassifierLib.networks.detection import Found
+from TumorClassifierLib.networks.detector_training import LabelledSlice
 
 SCRIPTS = Path(__file__).parents[3] / "scripts" / "models"
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("brain_t1c_detector")
 
 
 def made(script: str, *arguments: object) -> None:
@@ -69,3 +81,24 @@ def test_slices_are_stacked_with_their_masks(data_dir: Path, tmp_path: Path) -> 
         assert case.required_mask("T1C").GetSize() == case.image("T1C").GetSize()
         age = entry.clinical["age_made"]
         assert isinstance(age, float | int) and 20 <= age <= 80
+
+
+def test_boxes_turn_with_their_slice(detector: ModuleType) -> None:
+    mask = np.zeros((20, 20), dtype=np.float32)
+    mask[2:5, 4:12] = mask[10:19, 1:3] = 1
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(60):
+        one = detector.turned(LabelledSlice(mask, boxes_of_mask(mask), 1), rng)
+        assert sorted(one.boxes.tolist()) == sorted(boxes_of_mask(one.image).tolist())
+        seen.add(one.image.tobytes())
+    assert len(seen) == 8
+
+
+def test_recall_by_hand(detector: ModuleType) -> None:
+    image, box = np.zeros((20, 20), np.float32), np.array([[0.0, 0.0, 10.0, 10.0]])
+    half, far = np.array([[0.0, 0.0, 10.0, 6.0]]), np.array([[15.0, 15.0, 20.0, 20.0]])
+    places = (half, np.concatenate([far, box]))
+    found = [Found(boxes, np.ones(len(boxes)), np.zeros(len(boxes), int)) for boxes in places]
+    test = [LabelledSlice(image, box, 0)] * 2
+    assert detector.recall(found, test, ["a", "b"], 1) == (0.5, 0.0, 1.0)
+    assert detector.recall(found, test, ["a", "b"], 2) == (1.0, 1.0, 1.0)
