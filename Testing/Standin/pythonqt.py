@@ -265,8 +265,9 @@ def wrapper_class(qt_class: type) -> type:
 def install() -> types.ModuleType:
     """Publish the module `qt`."""
     if sys.version_info < (3, 12):
-        # PySide6 gives back some references to None that it never took, which is harmless where None is immortal.
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+        # PySide6 gives back some references that it never took, which is harmless where these objects are immortal.
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
     module = types.ModuleType("qt")
 
     def attribute(name: str) -> Any:

@@ -82,6 +82,35 @@ class Packaging(types.ModuleType):
         return False
 
 
+def recording(theirs: types.ModuleType) -> types.ModuleType:
+    """Slicer's own `packaging` with the switches of ours: it asks and decides itself, and installs nothing."""
+    ours, check, ensure = Packaging(), theirs.pip_check, theirs.pip_ensure
+    for name in ("asked", "declines", "fails", "pretends_missing", "skips_in_testing"):
+        setattr(theirs, name, getattr(ours, name))
+
+    def switches() -> Packaging:
+        vars(ours).update({name: getattr(theirs, name) for name in ("asked", "declines", "fails", "pretends_missing")})
+        return ours
+
+    def pip_ensure(requirements: Any, **options: Any) -> Any:
+        import slicer
+
+        confirm = slicer.util.confirmOkCancelDisplay
+        slicer.util.confirmOkCancelDisplay = lambda *_texts, **_options: not theirs.declines  # type: ignore[attr-defined]
+        try:
+            return ensure(requirements, **{"skip_in_testing": theirs.skips_in_testing, **options})  # type: ignore[attr-defined]
+        finally:
+            slicer.util.confirmOkCancelDisplay = confirm
+
+    def pip_check(requirements: Any, *more: Any) -> bool:
+        return check(requirements, *more) and switches().pip_check(requirements)
+
+    theirs.pip_check = pip_check  # type: ignore[attr-defined]
+    theirs.pip_install = lambda requirements, **_options: switches().pip_install(requirements)  # type: ignore[attr-defined]
+    theirs.pip_ensure = pip_ensure  # type: ignore[attr-defined]
+    return theirs
+
+
 def translation() -> types.ModuleType:
     """`slicer.i18n` without a dictionary; a text with its values already filled in is a mistake and is recorded."""
     module = types.ModuleType("slicer.i18n")

@@ -153,14 +153,13 @@ def _start() -> Standin:
         if name.startswith("q"):
             setattr(slicer, name, widget)
     slicer.qSlicerScriptedLoadableModule = pythonqt.wrapper_class(application.qSlicerScriptedLoadableModule)
-    packaging = Packaging()
-    for module in (packaging, cli_modules.command_line(), sample_data(slicer.modules)):
+    for module in (Packaging(), cli_modules.command_line(), sample_data(slicer.modules)):
         publish(module)
     publish(pytorch_utils())
     _python_parts(os.environ.get(SOURCES))
     questions = Questions()
     questions.install()
-    return Standin(slicer.mrmlScene, app, headless.application_logic, packaging, questions, folder)
+    return Standin(slicer.mrmlScene, app, headless.application_logic, slicer.packaging, questions, folder)
 
 
 def _widgets(name: str, prefix: str) -> types.ModuleType:
@@ -179,13 +178,14 @@ def _python_parts(sources: str | None) -> None:
     """Base classes, parameter nodes and translation: ours, or Slicer's own where a copy is at hand."""
     import scripted_module
     import slicer
-    from slicer_parts import translation
+    from slicer_parts import recording, translation
 
     if sources:
         slicer.__path__.append(str(Path(sources) / "slicer"))
         sys.modules.pop("slicer.packaging")
         for name in ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper", "packaging"):
             setattr(slicer, name, __import__(f"slicer.{name}", fromlist=[name]))
+        recording(slicer.packaging)
         return
     scripted_module.install()
     scripted_module.publish(translation())
