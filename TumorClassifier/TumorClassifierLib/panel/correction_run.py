@@ -114,8 +114,14 @@ class CorrectionRun:
 
     def _removeScratch(self) -> None:
         for node in self._scratch:
-            if node.GetScene() is not None:
-                for i in reversed(range(node.GetNumberOfDisplayNodes())):
-                    slicer.mrmlScene.RemoveNode(node.GetNthDisplayNode(i))
-                slicer.mrmlScene.RemoveNode(node)
+            remove_volume(node)
         self._scratch = []
+
+
+def remove_volume(volume: Any) -> None:
+    """Take a volume and how it is displayed out of its scene, where it still is in one."""
+    scene = volume.GetScene()
+    if scene is not None:
+        for i in reversed(range(volume.GetNumberOfDisplayNodes())):
+            scene.RemoveNode(volume.GetNthDisplayNode(i))
+        scene.RemoveNode(volume)

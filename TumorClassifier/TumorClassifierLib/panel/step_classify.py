@@ -77,13 +77,13 @@ class ClassifyStep:
         """Write the inputs and start the worker; raises Declined, and TumorClassifierError for unusable inputs."""
         panel = self.panel
         summary = panel.modelStep.chosen()
+        self._failure, self._said_of = ("", ""), self._choices()
         ensure(needed_for("classify", bool(summary.activations)))  # a model that draws maps runs networks
         segmentation, segmentId = panel.outline() if summary.needs_outline else (None, "")
         images = panel.imagesToClassify()
         first = panel.firstImage()
         folder = panel.newFolder()
         case = write_case(images, segmentation, segmentId, folder / "case")
-        self._failure, self._said_of = ("", ""), self._choices()
         clinical = panel.clinicalValues()
         self._inputs = first, Inputs(images, segmentation, segmentId, clinical)
         self._used = [*panel.images().values(), *images.values(), *([segmentation] if segmentation else [])]

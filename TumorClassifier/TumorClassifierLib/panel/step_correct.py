@@ -11,7 +11,7 @@ from FeatureExtractorLib.errors import InputError
 from ..scene.hierarchy import place_beside
 from ..scene.slicer_n4 import MODULE
 from ..scene.volumes import add_volume
-from .correction_run import CorrectionRun
+from .correction_run import CorrectionRun, remove_volume
 from .packages import ensure, needed_for
 from .parameters import CORRECTED, CORRECTED_FROM, CorrectionMethod
 from .run_button import RunButton
@@ -90,7 +90,7 @@ class CorrectStep:
             before = node.corrected(modality)
             node.setImage(modality, copy, CORRECTED)
             if before is not None:
-                slicer.mrmlScene.RemoveNode(before)
+                remove_volume(before)
         node.useCorrected = True
         self.ui.originalButton.checked = False
         self.panel.update()
