@@ -16,6 +16,8 @@ from .clinical_coding import MISSING, ClinicalVariable
 from .recipes import recipe_module
 from .store import InstalledModel, installed_models
 
+WORDS = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity", "accuracy": "accuracy"}
+
 
 @dataclass(frozen=True)
 class ClinicalField:
@@ -152,19 +154,20 @@ def _summary(model: InstalledModel, bundle: Bundle) -> ModelSummary:
 
 
 def _metrics(manifest: Mapping[str, Any]) -> str:
-    """The whole model's figures, of held-back patients where there are some."""
-    held_back = manifest.get("test_metrics")
-    judged = held_back or manifest.get("metrics") or {}
-    if not judged:
-        return "It was not judged."
+    """The whole model's figures in cross-validation, and the AUC of held-back patients where there are some."""
     main = str(recipe_module(str(manifest["recipe"])).MAIN)
-    values = judged.get(main) or next(iter(judged.values()))
-    positive = manifest.get("positive")
-    told = [f"AUC {with_interval(values['auc'])}", f"accuracy {with_interval(values['accuracy'])}"]
-    if positive is not None:
-        told[1:1] = [f"{name} {with_interval(values[name])}" for name in ("sensitivity", "specificity")]
-    where = "on held-back patients" if held_back else "in cross-validation"
-    return f"{', '.join(told)} {where} (95 % intervals)"
+
+    def told(judged: Mapping[str, Any], names: tuple[str, ...]) -> str:
+        values = judged.get(main) or next(iter(judged.values()))
+        return ", ".join(f"{WORDS[name]} {with_interval(values[name])}" for name in names)
+
+    if not manifest.get("metrics"):
+        return "It was not judged."
+    both = ("sensitivity", "specificity") if manifest.get("positive") is not None else ()
+    text = f"{told(manifest['metrics'], ('auc', *both, 'accuracy'))} in cross-validation"
+    if manifest.get("test_metrics"):
+        text += f"; {told(manifest['test_metrics'], ('auc',))} on held-back patients"
+    return f"{text} (95 % intervals)"
 
 
 def _clinical(bundle: Bundle) -> tuple[ClinicalField, ...]:
