@@ -265,7 +265,7 @@ class Panel(VTKObservationMixin):
             nodes = [node.getValue(f"volume{i}") for i in range(1, IMAGES + 1)]
             for segmentation in (node.segmentation, node.secondSegmentation):
                 nodes += [segmentation, segmentation.GetSegmentation() if segmentation is not None else None]
-        nodes = [one for one in nodes if one is not None]
+        nodes = list({id(one): one for one in nodes if one is not None}.values())
         for one in self._watched:
             if not any(one is other for other in nodes):
                 for event, method in self._events(one):
