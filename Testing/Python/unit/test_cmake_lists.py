@@ -71,6 +71,36 @@ def test_extension_index_entry_agrees_with_cmake(repository: Path) -> None:
     assert entry["scm_url"] == _literal(text, "EXTENSION_HOMEPAGE") + ".git"
 
 
+@pytest.mark.parametrize("name", ["HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS"])
+def test_what_the_index_reads_is_one_literal_string(repository: Path, name: str) -> None:
+    text = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert len(re.findall(rf"set\s*\(\s*EXTENSION_{name}\b", text)) == 1
+    value = _literal(text, f"EXTENSION_{name}")
+    assert value.strip() == value and "${" not in value and ";" not in value.replace("; ", "")
+    assert "EXTENSION_CATEGORY" not in text, "the category is in the catalogue's entry"
+
+
+def test_entry_of_the_catalogue_keeps_to_its_schema(repository: Path) -> None:
+    """Keys and values of catalog-entry-schema v1.0.1; anything else is refused there."""
+    entry = json.loads((repository / "TumorClassifier.json").read_text(encoding="utf-8"))
+    optional = {"build_dependencies", "build_subdirectory", "scm_revision", "tier", "enabled"}
+    assert {"$schema", "category", "scm_url"} <= set(entry) <= {"$schema", "category", "scm_url"} | optional
+    assert entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.1.json#")
+    assert entry["category"] == "Quantification" and entry["tier"] in (1, 3, 5)
+    assert entry["scm_url"].startswith("https://") and entry["scm_url"].endswith(".git")
+
+
+def test_slicer_finds_every_part_that_its_template_has(repository: Path) -> None:
+    text = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
+    for line in ("find_package(Slicer REQUIRED)", "include(${Slicer_USE_FILE})", "## NEXT_MODULE"):
+        assert line in text
+    assert text.index("Slicer_EXTENSION_GENERATE_CONFIG") < text.index("Slicer_EXTENSION_CPACK")
+    for module in TOOL["MODULES"]:
+        assert f"add_subdirectory({module})" in text
+        own = (repository / module / "CMakeLists.txt").read_text(encoding="utf-8")
+        assert "WITH_GENERIC_TESTS" in own and "slicer_add_python_unittest(SCRIPT ${MODULE_NAME}.py)" in own
+
+
 @pytest.mark.parametrize("variable", ["EXTENSION_ICONURL", "EXTENSION_SCREENSHOTURLS"])
 def test_pictures_that_the_index_downloads_exist(repository: Path, variable: str) -> None:
     text = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
