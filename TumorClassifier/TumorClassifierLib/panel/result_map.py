@@ -250,7 +250,9 @@ class MapControls(VTKObservationMixin):
     def _observe(self, display: Any | None) -> None:
         if display is self._display:
             return
-        if self._display is not None:
+        if self._display is not None and self.hasObserver(
+            self._display, vtk.vtkCommand.ModifiedEvent, self._onDisplay
+        ):  # a display node that was deleted has lost it
             self.removeObserver(self._display, vtk.vtkCommand.ModifiedEvent, self._onDisplay)
         self._display = display
         if display is not None:

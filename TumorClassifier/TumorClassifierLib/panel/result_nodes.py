@@ -152,9 +152,13 @@ def keep_result(
         "segment_id": inputs.segmentId if inputs else "",
         "clinical": dict(inputs.clinical) if inputs else {},
     }
-    node = scene.AddNewNodeByClass("vtkMRMLTextNode", f"{volume.GetName()}: {result.prediction['predicted']}")
-    node.SetAttribute(IS_RESULT, "1")
+    import slicer
+
+    node = slicer.vtkMRMLTextNode()
+    node.SetName(scene.GenerateUniqueName(f"{volume.GetName()}: {result.prediction['predicted']}"))
+    node.SetAttribute(IS_RESULT, "1")  # before the node is added, for then selectors look at it
     node.SetText(json_text(content))
+    node = scene.AddNode(node)
     node.SetNodeReferenceID(VOLUME, volume.GetID())
     node.SetNodeReferenceID(PREDICTION, shown.texts[0].GetID())
     node.SetNodeReferenceID(TABLE, shown.table.GetID())

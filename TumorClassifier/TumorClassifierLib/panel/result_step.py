@@ -20,6 +20,7 @@ from .result_table import fill, show_matching
 from .result_words import DARK, LIGHT, answer_html, as_text, contributions_html
 from .step_header import State, show_state
 
+SHOWN_KINDS = ("vtkMRMLDisplayableNode", "vtkMRMLTextNode", "vtkMRMLPlotChartNode")  # that a result shows
 REFERENCE = "Result"  # of the parameter node: the result that is looked at
 
 
@@ -115,7 +116,7 @@ class ResultStep(VTKObservationMixin):
             self.nomogram.show(None)
         self.map.open(self.kept)
         self.exports.open(self.kept)
-        show_state(self._header, self._title, self.state(), self._tip)
+        show_state(self._header, self._title, self._tip, self.state())
 
     def _empty(self, node: Any | None) -> str:
         if node is not None and self.kept is None:
@@ -172,7 +173,8 @@ class ResultStep(VTKObservationMixin):
     # --- what the user does -------------------------------------------------------------------------------------
 
     def _onSelected(self, node: Any) -> None:
-        if node is not (self.kept.node if self.kept is not None else None):
+        """A selector also chooses by itself, when a result is added or removed; while a scene is read it is let be."""
+        if not slicer.mrmlScene.IsBatchProcessing() and node is not (self.kept and self.kept.node):
             self._open(node)
             self.map.display()
 
@@ -195,11 +197,11 @@ class ResultStep(VTKObservationMixin):
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller: Any, event: Any, node: Any) -> None:
         """Something of the shown result may have gone; while the scene is closed, everything has."""
-        if self.kept is None or slicer.mrmlScene.IsClosing():
+        if slicer.mrmlScene.IsBatchProcessing():
             return
-        if node is self.kept.node:
-            self._open(next(reversed([one for one in results_in(slicer.mrmlScene) if one is not node]), None))
-        elif node.IsA("vtkMRMLDisplayableNode") or node.IsA("vtkMRMLTextNode") or node.IsA("vtkMRMLPlotChartNode"):
+        if node.GetAttribute(IS_RESULT):
+            self.restore()
+        elif self.kept is not None and any(node.IsA(kind) for kind in SHOWN_KINDS):
             self._open(self.kept.node)
 
 
