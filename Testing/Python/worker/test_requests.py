@@ -81,6 +81,13 @@ def test_a_request_that_cannot_be_understood_is_refused_in_a_sentence(tmp_path: 
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["request.json"]
 
 
+def test_two_jobs_at_once_do_not_hear_each_other(tmp_path: Path, case: dict[str, Path], followed: Follow) -> None:
+    jobs = [start({"work": "correct", "image": str(case[name])}, tmp_path / name) for name in ("image", "empty")]
+    last = [followed(job)[-1] for job in jobs]
+    assert [event.kind for event in last] == ["done", "failed"] and "same value everywhere" in last[1].text
+    assert jobs[0].out.is_dir() and not jobs[1].out.exists()
+
+
 def test_every_work_is_there() -> None:
     from importlib import import_module
 
@@ -258,6 +265,95 @@ def test_classify_is_cancelled_half_way(data_dir: Path, tmp_path: Path, followed
     assert followed(job)[-1].kind == "cancelled"
     assert left_over(tmp_path / "run") == []
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["request.json"]
+
+
+@pytest.mark.slow
+def test_a_classified_series_is_written_as_dicom(tmp_path: Path) -> None:
+    """The SEG is the mask on the series, and the patient's name is in it unless it is to be left out."""
+    import runpy
+
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    from FeatureExtractorLib.reading import read_image, read_mask
+    from TumorClassifierLib.result_files import write_result
+    from TumorClassifierLib.results import ClassificationResult
+
+    write_series = runpy.run_path(str(Path(__file__).parents[1] / "reading" / "conftest.py"))["write_series"]
+    values = np.random.default_rng(0).integers(50, 900, (5, 24, 30)).astype(np.int16)
+    write_series(tmp_path / "series", values, spacing=(1.0, 1.0), offsets=[4.0 * k for k in range(5)])
+    image = read_image(tmp_path / "series")
+    inside = np.zeros(values.shape, np.uint8)
+    inside[1:4, 6:15, 9:20] = 1
+    mask = sitk.GetImageFromArray(inside)
+    mask.CopyInformation(image)
+    sitk.WriteImage(mask, str(tmp_path / "mask.nrrd"))
+    prediction = {
+        "case": {"case_id": "c"},
+        "model": {"name": "m", "version": "1", "sha256": "0" * 64},
+        "classes": ["low", "high"],
+        "positive": "high",
+        "probabilities": {"low": 0.2, "high": 0.8},
+        "predicted": "high",
+        "interval": None,
+        "scores": {},
+        "by_class": {},
+        "nomogram_points": {},
+        "prediction_set": {"classes": ["high"], "level": 0.9},
+        "warnings": [],
+        "threshold": 0.5,
+        "provenance": {"versions": {}},
+    }
+    write_result(ClassificationResult(prediction, None, {}, {}, {}), tmp_path / "result")
+    request = {
+        "work": "dicom",
+        "images": {"T1C": str(tmp_path / "series")},
+        "mask": str(tmp_path / "mask.nrrd"),
+        "result": str(tmp_path / "result"),
+    }
+    names = {}
+    for name in ("as it is", "deidentified"):
+        out = tmp_path / name
+        out.mkdir()
+        summary = do({**request, "deidentify": name == "deidentified"}, out, silent, lambda data: None)
+        assert summary["files"] == ["segment.dcm", "report.dcm"] == sorted(p.name for p in out.iterdir())[::-1]
+        names[name] = str(pydicom.dcmread(out / "segment.dcm").PatientName)
+    assert names["as it is"] != names["deidentified"]
+    out = tmp_path / "as it is"
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_mask(out / "segment.dcm", reference=image)), inside)
+
+
+@pytest.mark.slow
+def test_a_recipe_is_trained_in_the_process(tmp_path: Path, followed: Follow) -> None:
+    """Sixteen patients and one epoch: checked, trained with an event for every epoch, and judged once more."""
+    import runpy
+
+    made = runpy.run_path(str(Path(__file__).parents[1] / "cli" / "conftest.py"))
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        made["write_case"](tmp_path, f"p{i}", rng, coarse=float(i % 2))
+    rows = [[f"p{i}", f"p{i}_image.nrrd", f"p{i}_mask.nrrd", made["LABELS"][i % 2], 40 + i] for i in range(16)]
+    manifest = tmp_path / "cohort.csv"
+    with open(manifest, "w", newline="") as stream:
+        csv.writer(stream).writerows([["case_id", "image_T1C", "mask", "label", "age"], *rows])
+    (tmp_path / "settings.yaml").write_text(made["SETTINGS"])
+    request = {"manifest": str(manifest), "recipe": "dtlr-nomogram", "settings": str(tmp_path / "settings.yaml")}
+    checked = do({"work": "check", **request}, tmp_path, silent, lambda data: None)
+    assert checked == {"cases": 16, "failures": {}, "classes": ["low", "high"]}
+    job = start({"work": "train", **request, "out": str(tmp_path / "made.tcmodel")}, tmp_path / "run")
+    events = followed(job)
+    assert events[-1].kind == "done", events[-1]
+    epochs = [event.data for event in events if event.kind == "data"]
+    assert len(epochs) >= 3 and {one["epoch"] for one in epochs} == {1}
+    assert [one["training"] for one in epochs] == list(range(1, len(epochs) + 1))
+    assert events[-1].data["file"] == str(tmp_path / "made.tcmodel") and "nomogram" in events[-1].data["metrics"]
+    judged = do(
+        {"work": "evaluate", "model": str(tmp_path / "made.tcmodel"), "manifest": str(manifest)},
+        tmp_path,
+        silent,
+        lambda data: None,
+    )
+    assert judged["cases"] == 16 and "trained on this very manifest" in judged["warnings"][0]
+    assert (tmp_path / "evaluation.json").is_file()
 
 
 @pytest.mark.slow
