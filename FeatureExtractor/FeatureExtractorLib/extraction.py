@@ -21,6 +21,7 @@ from .progress import Progress, silent
 from .provenance import versions
 from .radiomics.engine import RadiomicsEngine, get_engine
 from .radiomics.presets import RadiomicsSettings, load_settings
+from .regions import crop_square
 from .table import FeatureRow, FeatureTable, table_of
 from .threads import one_thread
 from .transforms import write_transforms
@@ -179,6 +180,18 @@ def network_input(prepared: PreparedImage, settings: SliceSettings) -> np.ndarra
     image = sitk.GetArrayViewFromImage(prepared.working_image)[k]
     mask = sitk.GetArrayViewFromImage(prepared.working_mask)[k]
     return slice_input(image, mask, settings)[0]
+
+
+def network_outline(prepared: PreparedImage, settings: SliceSettings) -> tuple[np.ndarray, tuple[float, float]]:
+    """The outline in `network_input`'s crop, (size, size) uint8 0/1, and the crop's pixel size in mm (x, y)."""
+    mask = sitk.GetArrayViewFromImage(prepared.working_mask)[chosen_slice(prepared.working_mask, settings)]
+    inside, region = crop_square(
+        (mask > 0).astype(np.uint8), mask, 0.0 if settings.view == "bounding-box" else settings.margin
+    )
+    nearest = ((np.arange(settings.size) + 0.5) * region.side / settings.size).astype(int)
+    spacing = prepared.working_mask.GetSpacing()
+    scale = region.side / settings.size
+    return inside[np.ix_(nearest, nearest)], (spacing[0] * scale, spacing[1] * scale)
 
 
 @lru_cache(maxsize=1)

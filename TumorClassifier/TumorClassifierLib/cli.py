@@ -164,6 +164,15 @@ def evaluate(
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Keep each case's numbers here.")
     ] = None,
+    readers: Annotated[
+        Path | None,
+        typer.Option(
+            "--readers",
+            metavar="CSV",
+            help="Readers' answers about these patients (reader, patient_id, answer; given, seconds if you like), to "
+            "stand beside the model's.",
+        ),
+    ] = None,
     require_signature: RequireSignatureOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -180,13 +189,15 @@ def evaluate(
     if out is not None:
         check_can_write(out)
     with progress_bar() as progress:
-        result = evaluate_model(bundle, read_manifest(manifest), cache=cache, progress=progress)
+        result = evaluate_model(bundle, read_manifest(manifest), cache=cache, progress=progress, readers=readers)
     if out is not None:
         write_json_atomically(out, result)
     if as_json:
         typer.echo(json.dumps(result, indent=1))
         return
     _print_metrics(result["metrics"], f"{result['patients']} patients", bundle.manifest["positive"])
+    if readers is not None:
+        _print_readers(result["cohorts"][0]["readers"])
     _print_notes(result["warnings"], result["failures"])
 
 
@@ -287,6 +298,19 @@ def _print_prediction(prediction: Mapping[str, Any], files: list[Path], notes: l
         typer.echo(f"note: {note}")
     for file in files:
         typer.echo(f"  {file}")
+
+
+def _print_readers(rows: list[dict[str, Any]]) -> None:
+    """Accuracy, sensitivity, specificity and seconds a patient of every reader and of the model."""
+    from .card import with_interval
+
+    figures = ("accuracy", "sensitivity", "specificity")
+    width = max(12, *(len(row["name"]) + 1 for row in rows))
+    typer.echo(f"{'reader':<{width}}" + "".join(f"{name:>22}" for name in figures) + "   seconds   patients")
+    for row in rows:
+        told = "".join(f"{with_interval(row[name]) if row[name] else '-':>22}" for name in figures)
+        seconds = "-" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        typer.echo(f"{row['name']:<{width}}{told}{seconds:>10}{row['patients']:>11}")
 
 
 def _print_notes(warnings: list[str], left_out: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from FeatureExtractorLib.case import Case, ClinicalValue
 from FeatureExtractorLib.deep.backbones import parse_weights
 from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import InputError
-from FeatureExtractorLib.extraction import network_input
+from FeatureExtractorLib.extraction import network_input, network_outline
 from FeatureExtractorLib.files import atomic_path, sha256_of_bytes
 from FeatureExtractorLib.fingerprint import sha256_of_input
 from FeatureExtractorLib.manifest import CaseEntry
@@ -74,7 +74,8 @@ class Measures:
 
     radiomics: by PyRadiomics' names. crop: what a network sees, in 0–1, (height, width) in grey or (3, height, width)
     in colour. deep: per frozen network its pooled features, (width,) float64. volume, volume_mask: the whole image,
-    float32, and the tumour in it, uint8 0/1 (None without a mask), both (z, y, x) on one grid.
+    float32, and the tumour in it, uint8 0/1 (None without a mask), both (z, y, x) on one grid. crop_mask,
+    crop_spacing: the outline in the crop, uint8 0/1, and mm (x, y) of its pixels.
     """
 
     radiomics: Mapping[str, float]
@@ -82,6 +83,8 @@ class Measures:
     deep: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     volume: np.ndarray | None = None
     volume_mask: np.ndarray | None = None
+    crop_mask: np.ndarray | None = None
+    crop_spacing: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def _measures(
         return Measures(MappingProxyType(radiomics))
     if not settings.backbones:
         crop = network_input(prepared, settings.crop)
-        return Measures(MappingProxyType(radiomics), crop[0] if settings.crop.colour == "grey" else crop)
+        crop = crop[0] if settings.crop.colour == "grey" else crop
+        outline, spacing = network_outline(prepared, settings.crop)
+        return Measures(MappingProxyType(radiomics), crop, crop_mask=outline, crop_spacing=spacing)
     return Measures(MappingProxyType(radiomics), None, MappingProxyType(_deep_features(prepared, settings, progress)))
 
 
@@ -246,6 +251,9 @@ def _arrays(measures: Mapping[str, Measures]) -> dict[str, np.ndarray]:
         arrays[f"{modality}.values"] = np.array(list(m.radiomics.values()), dtype=np.float64)
         if m.crop is not None:
             arrays[f"{modality}.crop"] = m.crop
+        if m.crop_mask is not None:
+            arrays[f"{modality}.crop_mask"] = np.packbits(m.crop_mask)
+            arrays[f"{modality}.crop_spacing"] = np.array(m.crop_spacing, dtype=np.float64)
         if m.volume is not None:
             arrays[f"{modality}.volume"] = m.volume.astype(np.float16)  # which loses nothing: see `volume_input`
         if m.volume_mask is not None:
@@ -264,7 +272,9 @@ def _kept(path: Path, settings: MeasureSettings) -> Mapping[str, Measures] | Non
                 deep = {backbone: stored[f"{name}.deep.{backbone}"] for backbone, _ in settings.backbones}
                 crop = stored[f"{name}.crop"] if settings.crop is not None and not settings.backbones else None
                 volume, mask = _kept_volume(stored, name) if settings.volume is not None else (None, None)
-                found[name] = Measures(MappingProxyType(dict(values)), crop, MappingProxyType(deep), volume, mask)
+                outline = _kept_outline(stored, name, crop)
+                features = MappingProxyType(dict(values))
+                found[name] = Measures(features, crop, MappingProxyType(deep), volume, mask, *outline)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return MappingProxyType(found)
@@ -276,6 +286,17 @@ def _kept_volume(stored: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarra
     if f"{name}.volume_mask" not in stored:
         return volume, None
     return volume, np.unpackbits(stored[f"{name}.volume_mask"], count=volume.size).reshape(volume.shape)
+
+
+def _kept_outline(
+    stored: Mapping[str, np.ndarray], name: str, crop: np.ndarray | None
+) -> tuple[np.ndarray | None, tuple[float, float] | None]:
+    """The outline in the crop and the size of its pixels; nothing of a case that was measured before it was kept."""
+    if crop is None or f"{name}.crop_mask" not in stored:
+        return None, None
+    size = crop.shape[-1]
+    x, y = stored[f"{name}.crop_spacing"].tolist()
+    return np.unpackbits(stored[f"{name}.crop_mask"], count=size * size).reshape(size, size), (x, y)
 
 
 def _key(entry: CaseEntry, second_reader: bool, settings: MeasureSettings, engine: RadiomicsEngine) -> str:

@@ -14,6 +14,7 @@ from .blocks import labels_of
 from .clinical import clinical_variables
 from .evaluation.discrimination import auc
 from .evaluation.metrics import by_patient
+from .explain.focus_cases import Focus
 from .folds import grouped_folds
 from .measures import CaseMeasures
 
@@ -25,7 +26,8 @@ class OutOfFold:
     probabilities: by sub-model (n, K), means over the repeats. thresholds: (n,) of the main model's probability, None
     for three or more classes. sets: per case the class indices of its patient's prediction set, in the first repeat.
     by_repeat: by sub-model the AUC (over patients; of several classes the macro average) of every repeat, where there
-    are several.
+    are several. focus: per case where the map of its called class points, in the first repeat; None without a map or
+    an outline, empty for a recipe that draws none of measured cases.
     """
 
     probabilities: Mapping[str, np.ndarray]
@@ -33,6 +35,7 @@ class OutOfFold:
     sets: list[tuple[int, ...]]
     by_repeat: Mapping[str, list[float]]
     warnings: tuple[str, ...] = ()
+    focus: Sequence[Focus | None] = ()
 
     @property
     def cuts(self) -> np.ndarray:
@@ -70,6 +73,7 @@ def out_of_fold(
             for model, P in stacked.items()
             if settings.repeats > 1
         },
+        focus=repeats[0].focus,
         warnings=tuple(dict.fromkeys(warning for one in repeats for warning in one.warnings)),
     )
 
@@ -89,6 +93,7 @@ def _once(
     found: dict[str, np.ndarray] = {}
     thresholds = np.full(len(cases), np.nan)
     sets: list[tuple[int, ...]] = [()] * len(cases)
+    focus: list[Focus | None] = [None] * len(cases)
     again = f"repeat {repeat + 1}/{settings.repeats}, " if settings.repeats > 1 else ""
     for i, (training, test) in enumerate(folds.splits):
 
@@ -103,12 +108,20 @@ def _once(
             thresholds[test] = fitted.threshold
         for j, members in zip(test, _sets_of_patients(fitted, judged[module.MAIN], patients[test]), strict=True):
             sets[j] = members
+        if repeat == 0:
+            tested = [cases[j] for j in test]
+            for j, found_there in zip(test, _focus(module, fitted, settings, tested, judged, told), strict=True):
+                focus[j] = found_there
     whole = {model: P for model, P in found.items() if np.isfinite(P).all()}
-    return OutOfFold(whole, thresholds, sets, {}, folds.warnings)
+    return OutOfFold(whole, thresholds, sets, {}, folds.warnings, focus)
 
 
 def predictions_of(
-    module: ModuleType, fitted: Any, cases: Sequence[CaseMeasures]
+    module: ModuleType,
+    fitted: Any,
+    cases: Sequence[CaseMeasures],
+    settings: Any = None,
+    progress: Progress = silent,
 ) -> tuple[list[CaseMeasures], OutOfFold, dict[str, str]]:
     """Predictions of cases that a fitted recipe has not seen.
 
@@ -133,8 +146,26 @@ def predictions_of(
         thresholds=None if threshold is None else np.full(len(judged), threshold),
         sets=_sets_of_patients(fitted, P[module.MAIN], np.array([case.patient_id for case in judged])),
         by_repeat={},
+        focus=_focus(module, fitted, settings, judged, P, progress),
     )
     return judged, predictions, failures
+
+
+def _focus(
+    module: ModuleType,
+    fitted: Any,
+    settings: Any,
+    cases: Sequence[CaseMeasures],
+    judged: Mapping[str, np.ndarray],
+    progress: Progress,
+) -> list[Focus | None]:
+    """Per case where the map of the class that it is called points; see `case_maps` in recipes."""
+    if not hasattr(module, "case_maps"):
+        return [None] * len(cases)
+    P = judged[module.MAIN]
+    called = P.argmax(axis=1) if fitted.threshold is None else (P[:, 1] >= fitted.threshold).astype(np.int64)
+    maps = module.case_maps(fitted, settings, cases, called.tolist(), progress)
+    return [None if one is None else one.focus() for one in maps]
 
 
 def _sets_of_patients(fitted: Any, P: np.ndarray, patients: np.ndarray) -> list[tuple[int, ...]]:

@@ -25,6 +25,7 @@ from .measures import CaseMeasures, MeasuredCohort, measure_cohort
 from .out_of_fold import OutOfFold, out_of_fold, predictions_of
 from .recipes import recipe_module
 from .settings import plain
+from .stopwatch import Stopwatch
 
 CROSS_VALIDATION = "cross-validation"
 HELD_BACK = "held-back patients"
@@ -63,7 +64,7 @@ def train(
     if left_out:
         warnings += (f"{len(left_out)} of {len(entries)} cases could not be measured and were left out.",)
     if held_back is not None:
-        judged, found, failures = predictions_of(module, fitted, held_back.cases)
+        judged, found, failures = predictions_of(module, fitted, held_back.cases, settings, progress)
         parts.append(_part(HELD_BACK, module, judged, classes, found, settings))
         left_out |= {**held_back.failures, **failures}
         if len(judged) < len(test):
@@ -118,22 +119,40 @@ def checked_cohort(
 
 
 def evaluate(
-    bundle: Bundle, manifest: Manifest, *, cache: Path | None = None, progress: Progress = silent
+    bundle: Bundle,
+    manifest: Manifest,
+    *,
+    cache: Path | None = None,
+    progress: Progress = silent,
+    readers: Path | None = None,
 ) -> dict[str, Any]:
     """Judge a model on a manifest's labelled cases: the evaluation of every sub-model, failures, warnings.
 
-    Raises InputError when a label is not one of the model's classes or a class is missing.
+    readers: a CSV file of readers' answers about the same patients, see `readers_table`, to stand beside the model's.
+    Raises InputError when a label is not one of the model's classes or a class is missing, and as `readers_table`.
     """
+    from .evaluation.readers import beside_readers
+
     module = recipe_module(str(bundle.manifest["recipe"]))
     settings, fitted = module.unpack(bundle)
     kept = bundle.manifest["radiomics"]
     radiomics = parse_settings(bundle.name, kept) if kept else None
     engine = _engine(settings)
-    cohort = measure_cohort(manifest.entries, module.measure_settings(settings, radiomics), engine, cache, progress)
+    if readers is not None and len(fitted.classes) != 2:
+        raise InputError(f"Readers are compared in two classes, but {bundle.name} has {len(fitted.classes)}.")
+    watch = Stopwatch()
+    with watch.stage("measuring"):
+        wanted = module.measure_settings(settings, radiomics)
+        cohort = measure_cohort(manifest.entries, wanted, engine, cache, progress)
     _check_any(cohort)
     labels_of(cohort.cases, fitted.classes)
-    judged, found, failures = predictions_of(module, fitted, cohort.cases)
+    with watch.stage("judging"):
+        judged, found, failures = predictions_of(module, fitted, cohort.cases, settings, progress)
     part = _part(EXTERNAL, module, judged, fitted.classes, found, settings)
+    if readers is not None:
+        seconds = None if cache is not None else sum(watch.seconds.values()) / part["patients"]  # a cache saves some
+        patients = np.array([case.patient_id for case in judged])
+        part["readers"] = beside_readers(readers, part, patients, bundle.name, seconds)
     return {
         "model": {"name": bundle.name, "version": bundle.manifest["version"], "sha256": bundle.sha256},
         "manifest": manifest.sha256,
@@ -156,13 +175,15 @@ def _part(
     settings: Any,
 ) -> dict[str, Any]:
     """One cohort's part of the evaluation document, with the spread over repeats where there are several."""
-    from .evaluation.judgement import judge_predictions
+    from .evaluation.judgement import called_by_patient, judge_predictions
+    from .explain.focus_cases import focus_document
 
+    y, patients = labels_of(cases, classes), np.array([case.patient_id for case in cases])
     part = judge_predictions(
         name,
-        labels_of(cases, classes),
+        y,
         found.probabilities,
-        np.array([case.patient_id for case in cases]),
+        patients,
         tuple(classes),
         module.MAIN,
         thresholds=found.thresholds,
@@ -171,7 +192,9 @@ def _part(
         own_training=False,
         seed=settings.seed,
     )
-    return {**part, "repeats": found.by_repeat}
+    called = called_by_patient(part, patients)
+    focus = focus_document(found.focus, patients.tolist(), y.tolist(), called, classes) if found.focus else None
+    return {**part, "repeats": found.by_repeat, "focus": focus}
 
 
 def _measured(

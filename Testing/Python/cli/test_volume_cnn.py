@@ -61,7 +61,10 @@ def test_training_judges_out_of_fold_and_on_held_back_patients(model: Path, run_
     inside, held_back = bundle.documents["evaluation"]["cohorts"]
     assert inside["patients"] == 24 and held_back["patients"] == 9
     assert inside["main"] == "network" and np.shape(inside["confusion"]["network"]) == (3, 3)
-    assert bundle.documents["description"]["focus"]["cases"] > 0
+    for part in (inside, held_back):
+        focus = part["focus"]
+        assert 0 < focus["patients"] <= part["patients"] and len(focus["rows"]) == focus["patients"]
+        assert 0 <= focus["inside"] <= 1 and 0 <= focus["dice"] <= 1 and focus["tests"][0]["between"] == "classes"
     assert len(bundle.documents["description"]["curves"]["network"]) == 2
 
 

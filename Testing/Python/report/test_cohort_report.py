@@ -156,7 +156,7 @@ def test_settings_versions_and_hashes_are_there(made_model, page) -> None:
     bundle = made_model()
     rows = page.table("Settings of the recipe")
     told = {row[i]: row[i + 1] for row in rows[1:] for i in (0, 2) if row[i]}
-    assert told["preparation.n4"] == "fast" and told["spearman"] == "0.9" and told["stable_features"] == "none"
+    assert told["preparation.n4"] == "fast" and told["spearman"] == "0.9" and told["stable_features"] == "not set"
     assert {row[0]: row[1] for row in page.table("Versions")[1:]} == bundle.manifest["versions"]
     assert bundle.sha256 in page.text and "ab" * 32 in page.text
     assert "It is small." in page.text and "A warning." in page.text

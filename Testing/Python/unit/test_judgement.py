@@ -58,7 +58,13 @@ def test_two_classes_have_the_figures_of_the_single_statistics() -> None:
         assert curve["low"] == net_benefit_band(actual, p, resamples=60, seed=3).low.tolist()
         assert found["decision_curve"]["treat_all"] == net_benefit(actual, p).treat_all.tolist()
     assert found["y"] == actual.tolist()
-    assert (found["patients"], found["cases"], found["positive"], found["per_class"]) == (60, len(y), "high", {})
+    assert (found["patients"], found["cases"], found["positive"]) == (60, len(y), "high")
+    for model, of_class in found["per_class"].items():
+        (_, low), (_, high) = of_class.items()
+        assert list(of_class) == ["low", "high"] and high == found["metrics"][model]
+        for one, other in (("sensitivity", "specificity"), ("ppv", "npv"), ("accuracy", "accuracy"), ("auc", "auc")):
+            assert low[one]["value"] == pytest.approx(high[other]["value"])
+            assert low[other]["value"] == pytest.approx(high[one]["value"])
 
 
 @pytest.mark.parametrize("classes", [TWO, THREE], ids=["two", "three"])

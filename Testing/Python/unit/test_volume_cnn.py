@@ -3,7 +3,8 @@
 import runpy
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 from FeatureExtractorLib.case import make_case
 from FeatureExtractorLib.errors import BundleRejected, InputError
+from FeatureExtractorLib.progress import silent
 from TumorClassifierLib.blocks import labels_of
 from TumorClassifierLib.bundle import Bundle
 from TumorClassifierLib.measures import CaseMeasures, Measures
+from TumorClassifierLib.networks.curves import Epoch
 from TumorClassifierLib.networks.volume3d import NetworkSettings
 from TumorClassifierLib.networks.volume_augmentation import VolumeAugmentation
 from TumorClassifierLib.recipes import volume_cnn
@@ -76,13 +79,52 @@ def test_it_tells_three_classes_apart(fitted: Fitted) -> None:
 
 
 def test_what_is_fitted(fitted: Fitted) -> None:
-    """Three classes have no threshold; curves have every epoch; overlaps are of the cases with a tumour."""
+    """Three classes have no threshold; curves have every epoch."""
     assert fitted.threshold is None and fitted.nomograms == ()
     assert len(fitted.curves) == 14 and fitted.curves[-1].loss < fitted.curves[0].loss
-    assert fitted.focus["cases"] <= 28 and 0 <= fitted.focus["dice"] <= 1 and 0 <= fitted.focus["inside"] <= 1
     described = volume_cnn.describe(fitted)
     assert described["signatures"] == [] and described["nomograms"] == {}
     assert [epoch["epoch"] for epoch in described["curves"][volume_cnn.MAIN]] == list(range(1, 15))
+
+
+def test_maps_of_unseen_cases_are_laid_beside_their_outlines(fitted: Fitted) -> None:
+    """Of an outlined case the map of the class that it was called, on the grid of its mask; of another none."""
+    cases = planted_cases(2, first=80_000)
+    bare = [
+        replace(case, first={m: replace(one, volume_mask=None) for m, one in case.first.items()}) for case in cases
+    ]
+    called = volume_cnn.probabilities(fitted, cases)[volume_cnn.MAIN].argmax(axis=1).tolist()
+    assert volume_cnn.case_maps(fitted, SMALL, bare, called, silent) == [None] * len(cases)
+    kept = replace(SMALL, grid=replace(SMALL.grid, spacing=(0.0, 2.0, 2.0)))
+    assert volume_cnn.case_maps(fitted, kept, cases, called, silent) == [None] * len(cases)
+    for case, made in zip(cases, volume_cnn.case_maps(fitted, SMALL, cases, called, silent), strict=True):
+        outline = case.first["T1C"].volume_mask
+        if outline is None:
+            assert made is None
+            continue
+        assert made is not None and made.values.shape == outline.shape and made.spacing == SMALL.grid.spacing
+        focus = made.focus()
+        if focus is not None:
+            inside = made.values[outline > 0].sum() / made.values.sum()
+            assert focus["inside"] == pytest.approx(inside) == focus["mass_inside"]
+
+
+def test_a_share_of_patients_can_choose_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set aside by patient, in every training; the curves then have both."""
+    from TumorClassifierLib.networks import training
+
+    sizes = []
+
+    def train(network: Any, volumes: np.ndarray, y: np.ndarray, settings: Any, watched: Any, **others: Any) -> Any:
+        sizes.append((len(y), len(watched[1])))
+        assert set(y.tolist()) == set(watched[1].tolist()) == {0, 1, 2}
+        return SimpleNamespace(model=network, curves=(Epoch(0.1, 1.0, 0.5, 1.2, 0.4),))
+
+    monkeypatch.setattr(training, "train_classifier", train)
+    watching = replace(SMALL, validation=0.25, training=replace(SMALL.training, patience=2))
+    fitted = volume_cnn.fit(planted_cases(8), KINDS, watching)
+    assert sizes[0] == (18, 6) and all(seen + aside in (24, 16, 12) for seen, aside in sizes)
+    assert volume_cnn.describe(fitted)["curves"][volume_cnn.MAIN][0]["validation_loss"] == 1.2
 
 
 def test_a_model_file_keeps_every_bit(fitted: Fitted) -> None:
@@ -101,7 +143,7 @@ def test_a_model_file_of_other_parts_is_refused(fitted: Fitted) -> None:
         volume_cnn.unpack(bundle_of(fitted, other))
     with pytest.raises(BundleRejected, match="lacks its fitted numbers"):
         volume_cnn.unpack(replace(good, weights={}))
-    for name in ("trust", "curves", "focus"):
+    for name in ("trust", "curves"):
         document = {key: value for key, value in good.documents["model"].items() if key != name}
         with pytest.raises(BundleRejected, match="damaged"):
             volume_cnn.unpack(replace(good, documents={"model": document}))
@@ -219,6 +261,7 @@ def test_volumes_of_different_sizes_are_refused() -> None:
         ({"activation": "heat"}, "activation"),
         ({"folds": 1}, "folds"),
         ({"training": VolumeTraining(patience=3)}, "patience"),
+        ({"validation": 0.7}, "share of validation"),
         ({"training": VolumeTraining(seed=3)}, "seed"),
     ],
 )

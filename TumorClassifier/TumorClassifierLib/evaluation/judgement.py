@@ -99,7 +99,16 @@ def judge_predictions(
     ]
     if count == 2:
         only = of_class[0]
-        document |= {name: only[name] for name in ("metrics", "delong", "calibration")} | {"per_class": {}}
+        document |= {name: only[name] for name in ("metrics", "delong", "calibration")}
+        document["per_class"] = {
+            model: {
+                classes[0]: called_metrics(
+                    actual == 0, p[:, 0], called[model] == 0, resamples=resamples, seed=seed, interval=interval
+                ),
+                classes[1]: only["metrics"][model],
+            }
+            for model, p in P.items()
+        }
         document["decision_curve"] = {**only["decision_curve"], "treat_all": only["treat_all"]}
     else:
         by_class = dict(zip(classes, of_class, strict=True))
@@ -117,6 +126,15 @@ def judge_predictions(
         None if sets is None else _prediction_sets(y, sets, patients, classes, level, interval)
     )
     return document
+
+
+def called_by_patient(part: Mapping[str, Any], patients: np.ndarray) -> dict[str, int]:
+    """The class index that the main model of a judged part calls each patient; patients: (n,) as it was judged on."""
+    P = np.asarray(part["probabilities"][part["main"]])
+    called = P.argmax(axis=1)
+    if part["thresholds"] is not None:
+        called = (P[:, 1] >= np.asarray(part["thresholds"][part["main"]])).astype(np.int64)
+    return {str(name): int(k) for name, k in zip(np.unique(patients), called, strict=True)}
 
 
 def _check(

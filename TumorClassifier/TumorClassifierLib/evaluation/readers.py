@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from FeatureExtractorLib.errors import InputError
 
 from .intervals import proportion_interval
+from .judgement import called_by_patient
 
 COLUMNS = ("reader", "patient_id", "answer")
 
@@ -43,6 +46,24 @@ def readers_table(
     if odd:
         raise InputError(f"A patient is {odd[0]!r}; the readers' table is for {classes[0]} and {classes[1]}.")
     return [_row(one, truth, classes, interval) for one in (*_read(Path(path), truth, classes), *models)]
+
+
+def beside_readers(
+    path: Path, part: Mapping[str, Any], patients: np.ndarray, name: str, seconds: float | None
+) -> list[dict[str, Any]]:
+    """`readers_table` of a part that `judge_predictions` made of two classes, the main model in the last row.
+
+    patients: (n,) of the cases as they were judged. name: the model's; seconds: it took a patient, None where that
+    is not known. Raises InputError as `readers_table`.
+    """
+    classes = (str(part["classes"][0]), str(part["classes"][1]))
+    people = [str(patient) for patient in np.unique(patients)]
+    called = called_by_patient(part, patients)
+    truth = {patient: classes[k] for patient, k in zip(people, part["y"], strict=True)}
+    model = Answers(
+        name, {patient: classes[called[patient]] for patient in people}, () if seconds is None else (seconds,)
+    )
+    return readers_table(path, truth, classes, [model])
 
 
 def _row(one: Answers, truth: Mapping[str, str], classes: tuple[str, str], interval: str) -> dict[str, Any]:

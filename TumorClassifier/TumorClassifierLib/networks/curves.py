@@ -53,7 +53,8 @@ def curves_json(curves: Sequence[Epoch]) -> list[dict[str, Any]]:
 def draw_curves(curves: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """Write loss and accuracy by epoch, of training and, where there was one, of validation; returns the path.
 
-    curves: from `curves_json`. Raises InputError without an epoch and at a suffix other than .svg, .png and .pdf.
+    curves: from `curves_json`, or of a detector: the parts of its loss are drawn in place of an accuracy. Raises
+    InputError without an epoch and at a suffix other than .svg, .png and .pdf.
     """
     from matplotlib.figure import Figure
 
@@ -62,12 +63,22 @@ def draw_curves(curves: Sequence[Mapping[str, Any]], path: Path) -> Path:
     epochs = [epoch["epoch"] for epoch in curves]
     with house_style():
         figure = Figure(figsize=(6.4, 2.6), layout="constrained")
-        for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-            for name, key, colour in (("training", what, 0), ("validation", f"validation_{what}", 1)):
-                values = [epoch[key] for epoch in curves]
+        for axes, (what, lines) in zip(figure.subplots(1, 2), _lines(curves[0]).items(), strict=True):
+            for colour, (name, key) in enumerate(lines.items()):
+                values = [epoch.get(key) for epoch in curves]
                 if None not in values:
                     marker = "o" if len(values) == 1 else ""
-                    axes.plot(epochs, values, color=COLOURS[colour], label=name, marker=marker)
-            axes.set(xlabel="Epoch", ylabel=what.capitalize())
+                    axes.plot(epochs, values, color=COLOURS[colour % len(COLOURS)], label=name, marker=marker)
+            axes.set(xlabel="Epoch", ylabel=what)
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend()
         return save_figure(figure, path)
+
+
+def _lines(epoch: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The two panels by name, each with its lines: legend and key."""
+    loss = {"training": "loss", "validation": "validation_loss"}
+    if "accuracy" in epoch:
+        return {"Loss": loss, "Accuracy": {"training": "accuracy", "validation": "validation_accuracy"}}
+    parts = [key for key in epoch if key not in ("epoch", "learning_rate", *loss.values())]
+    return {"Loss": loss, "Parts of the loss": {key.removeprefix("loss_").replace("_", " "): key for key in parts}}

@@ -11,6 +11,8 @@ A recipe is a module with
 - `probabilities(fitted, cases)`: (n, K) by the whole model and by each sub-model;
 - `describe(fitted)`: what a report says of it;
 - `pack(fitted)` and `unpack(bundle)`: to a bundle's documents and weights, and back;
+- `case_maps(fitted, settings, cases, called, progress)`, where it draws maps of measured cases: a `CaseMap` a case
+  of the class index that it was called, None of one without an outline;
 - `activations(bundle)`: how its maps can be made, none where it draws none;
 - `classify(case, bundle, progress, activation, target) -> ClassificationResult`, with a map for any class.
 

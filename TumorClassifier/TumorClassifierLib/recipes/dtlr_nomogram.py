@@ -36,6 +36,7 @@ from ..blocks import agreed_features, deep_columns, deep_features, labels_of, li
 from ..bundle import Bundle
 from ..clinical import encode_clinical
 from ..explain.cam import METHODS, cam_volume
+from ..explain.focus_cases import CaseMap
 from ..folds import grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, measure, radiomics_of
 from ..networks.curves import curves_json
@@ -51,6 +52,7 @@ from .class_nomogram import (
     one_against_rest,
     shared_out,
 )
+from .crop_maps import map_of_crop
 from .dtlr_model import ClassModel, Fitted, Settings, pack, unpack
 from .dtlr_scores import SCORES, Scores, both_scores, cross_fit, fit_scores, fit_svms, svm_inputs
 from .machines import as_stored
@@ -61,6 +63,7 @@ __all__ = [
     "PUBLICATION",
     "Settings",
     "activations",
+    "case_maps",
     "classify",
     "describe",
     "fit",
@@ -174,6 +177,16 @@ def measure_settings(settings: Settings, radiomics: RadiomicsSettings | None = N
 def networks(settings: Settings) -> str:
     """What the card says of the network."""
     return f"{settings.backbone}, trained here, starting from {parse_weights(settings.weights).describe()}"
+
+
+def case_maps(
+    fitted: Fitted, settings: Settings, cases: Sequence[CaseMeasures], called: Sequence[int], progress: Progress
+) -> list[CaseMap | None]:
+    """Of each outlined case the map of the class that it was called, in the slice that the network sees."""
+    return [
+        map_of_crop(fitted.network, case, settings.modality, k, settings.activation)
+        for case, k in zip(cases, called, strict=True)
+    ]
 
 
 def activations(bundle: Bundle) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from ..bundle import Bundle
 from ..clinical import encode_clinical
 from ..explain.cam import METHODS, cam_volume
 from ..explain.embedding import embedding_document
+from ..explain.focus_cases import CaseMap
 from ..findings import Findings
 from ..folds import Folds, grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, measure
@@ -43,6 +44,7 @@ from ..results import ClassificationResult
 from ..stopwatch import Stopwatch
 from ..trust import fit_trust
 from .class_nomogram import binary_threshold, shared_out
+from .crop_maps import map_of_crop
 from .factor_model import fit_factors
 from .prediction import called_class, map_told, plain_prediction, provenance_of
 from .resnet_transfer_model import FACTORS, MAIN, Fitted, Settings, evidence_names, model_name, unpack
@@ -55,6 +57,7 @@ __all__ = [
     "PUBLICATION",
     "Settings",
     "activations",
+    "case_maps",
     "classify",
     "describe",
     "fit",
@@ -150,6 +153,18 @@ def networks(settings: Settings) -> str:
     how = "frozen but for its classifying layer" if settings.only_head else "trained here"
     each = f", one for each of {', '.join(settings.modalities)}" if len(settings.modalities) > 1 else ""
     return f"{settings.backbone}, {how}, with {parse_weights(settings.weights).describe()}{each}"
+
+
+def case_maps(
+    fitted: Fitted, settings: Settings, cases: Sequence[CaseMeasures], called: Sequence[int], progress: Progress
+) -> list[CaseMap | None]:
+    """Of each outlined case the map of the class that it was called, in the slice that the network sees."""
+    main = settings.modalities[0]
+    network, maps = fitted.network(main), []
+    for i, (case, k) in enumerate(zip(cases, called, strict=True)):
+        progress("maps", i / len(cases))
+        maps.append(map_of_crop(network, case, main, k, settings.activation, settings.smoothing))
+    return maps
 
 
 def activations(bundle: Bundle) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from FeatureExtractorLib.radiomics.presets import RadiomicsSettings
 from ..blocks import labels_of
 from ..bundle import Bundle
 from ..explain.cam import METHODS
-from ..explain.overlap import map_overlap
+from ..explain.focus_cases import CaseMap
 from ..folds import grouped_folds
 from ..measures import CaseMeasures, MeasureSettings, volume_of
 from ..networks.curves import Epoch, curves_json
@@ -53,6 +53,7 @@ __all__ = [
     "PUBLICATION",
     "Settings",
     "activations",
+    "case_maps",
     "classify",
     "describe",
     "fit",
@@ -84,14 +85,13 @@ def fit(
     """
     y, patients = labels_of(cases, classes), np.array([case.patient_id for case in cases])
     volumes = volumes_of(cases)
-    network, curves = _train(volumes, y, len(classes), settings, "network", progress)
+    network, curves = _train(volumes, y, patients, len(classes), settings, "network", progress)
     folds = grouped_folds(y, patients, settings.inner_folds, settings.seed)
-    held_out, overlaps = np.empty((len(cases), len(classes))), []
+    held_out = np.empty((len(cases), len(classes)))
     for i, (train, test) in enumerate(folds.splits):
         stage = f"network, inner fold {i + 1}/{len(folds.splits)}"
-        part, _ = _train(volumes[train], y[train], len(classes), settings, stage, progress)
+        part, _ = _train(volumes[train], y[train], patients[train], len(classes), settings, stage, progress)
         held_out[test] = volume_probabilities(part, volumes[test], settings.patch)
-        overlaps += _overlaps(part, [cases[j] for j in test], volumes[test], held_out[test], settings)
     no_features = np.empty((len(cases), 0))
     trust = fit_trust(held_out, y, patients, no_features, (), settings.trust, settings.seed, classes)
     return Fitted(
@@ -100,7 +100,6 @@ def fit(
         trust=trust,
         threshold=binary_threshold(y, trust.calibrated(held_out), patients, settings.threshold),
         curves=curves,
-        focus=_mean_overlap(overlaps),
         patch=settings.patch,
         warnings=(*folds.warnings, *trust.notes),
     )
@@ -134,13 +133,33 @@ def networks(settings: Settings) -> str:
     )
 
 
+def case_maps(
+    fitted: Fitted, settings: Settings, cases: Sequence[CaseMeasures], called: Sequence[int], progress: Progress
+) -> list[CaseMap | None]:
+    """Of each outlined case the map of the class that it was called, on the network's grid.
+
+    None, too, where the grid keeps an axis as the image has it, so that its voxels have no one size.
+    """
+    spacing, maps = settings.grid.spacing, list[CaseMap | None]()
+    for i, (case, k) in enumerate(zip(cases, called, strict=True)):
+        progress("maps", i / len(cases))
+        measures = next(iter(case.first.values()))
+        if measures.volume is None or measures.volume_mask is None or 0 in spacing:
+            maps.append(None)
+            continue
+        volume = measures.volume[None, None]
+        values = volume_maps(fitted.network, volume, k, settings.patch, method=settings.activation)[0]
+        maps.append(CaseMap(values, measures.volume_mask, spacing))
+    return maps
+
+
 def activations(bundle: Bundle) -> tuple[str, ...]:
     """How a map can be made."""
     return tuple(method for method in METHODS if method != NEEDS_RELU)
 
 
 def describe(fitted: Fitted) -> dict[str, Any]:
-    """What a report says of the fitted recipe: how training went, and where maps of held-out cases pointed."""
+    """What a report says of the fitted recipe: how training went."""
     return {
         "flow": {},
         "signatures": [],
@@ -148,7 +167,6 @@ def describe(fitted: Fitted) -> dict[str, Any]:
         "regressions": [],
         "nomograms": {},
         "curves": {MAIN: curves_json(fitted.curves)},
-        "focus": dict(fitted.focus),
     }
 
 
@@ -213,9 +231,15 @@ def map_on(values: np.ndarray, grid: sitk.Image, reference: sitk.Image) -> sitk.
 
 
 def _train(
-    volumes: np.ndarray, y: np.ndarray, n_classes: int, settings: Settings, stage: str, progress: Progress
+    volumes: np.ndarray,
+    y: np.ndarray,
+    patients: np.ndarray,
+    n_classes: int,
+    settings: Settings,
+    stage: str,
+    progress: Progress,
 ) -> "tuple[nn.Sequential, tuple[Epoch, ...]]":
-    """Step 2 on these volumes; weights are rounded as the model file will hold them."""
+    """Step 2 on these volumes, some set aside where the settings say so; weights as the model file will hold them."""
     from FeatureExtractorLib.deep.features import choose_device
 
     from ..networks.state import rounded
@@ -227,41 +251,20 @@ def _train(
     if training.augmentation or settings.patch is not None:
         augment = VolumeAugment(settings.augmentation if training.augmentation else None, settings.patch)
 
-    def told(_: str, fraction: float) -> None:
-        progress(stage, fraction)
+    def told(words: str, fraction: float) -> None:
+        progress(words.replace("training", stage, 1), fraction)
 
+    seen, watched = np.arange(len(y)), None
+    if settings.validation:
+        seen, aside = grouped_folds(y, patients, round(1 / settings.validation), settings.seed).splits[0]
+        watched = (volumes[aside], y[aside])
     result = train_classifier(
         network.to(choose_device("auto")),
-        volumes,
-        y,
+        volumes[seen],
+        y[seen],
         replace(training, augmentation=False),  # of slices: ours is given
+        watched,
         progress=told,
         augmentation=augment,
     )
     return rounded(result.model.cpu()), result.curves
-
-
-def _overlaps(
-    network: "nn.Sequential",
-    cases: Sequence[CaseMeasures],
-    volumes: np.ndarray,
-    P: np.ndarray,
-    settings: Settings,
-) -> list[dict[str, float]]:
-    """Of each case with an outline, how the map of its most probable class lies to it."""
-    found = []
-    for case, volume, p in zip(cases, volumes, P, strict=True):
-        mask = next(iter(case.first.values())).volume_mask
-        if mask is None:
-            continue
-        overlap = map_overlap(volume_maps(network, volume[None], int(p.argmax()), settings.patch)[0], mask)
-        if overlap is not None:
-            found.append(overlap)
-    return found
-
-
-def _mean_overlap(overlaps: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    if not overlaps:
-        return {}
-    means = {name: float(np.mean([one[name] for one in overlaps])) for name in ("inside", "dice")}
-    return {"cases": float(len(overlaps)), **means}

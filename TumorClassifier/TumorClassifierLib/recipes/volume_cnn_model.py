@@ -1,6 +1,5 @@
 """What the volume recipe is set to and what fitting it gives, in memory and in a bundle."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +48,12 @@ class Settings:
     grid: the whole image as the network sees it; it needs a size. patch: voxels (x, y, z) of random patches to train
     on, where whole volumes do not fit into memory; the answer is then the mean over overlapping patches. n4: bias
     field correction, "none", "itk" or "fast". augmentation: how volumes are changed while training, which
-    training.augmentation turns off. positive: of two classes the one whose probability is given. threshold: how it
-    is cut, see `choose_threshold`. folds, repeats: of the patient-wise cross-validation that judges the recipe.
-    inner_folds: of the cross-fitting that threshold, calibration and prediction sets rest on. activation: how the map
-    is made, see `activation_maps`. about: what the model card should say of the data.
+    training.augmentation turns off. validation: the share of patients that every training sets aside to choose the
+    epoch by, and to stop by where training.patience is set; 0 trains on all for all epochs. positive: of two classes
+    the one whose probability is given. threshold: how it is cut, see `choose_threshold`. folds, repeats: of the
+    patient-wise cross-validation that judges the recipe. inner_folds: of the cross-fitting that threshold, calibration
+    and prediction sets rest on. activation: how the map is made, see `activation_maps`. about: what the model card
+    should say of the data.
     """
 
     modality: str = "T1C"
@@ -62,6 +63,7 @@ class Settings:
     patch: tuple[int, int, int] | None = None
     network: NetworkSettings = field(default_factory=NetworkSettings)
     training: VolumeTraining = field(default_factory=VolumeTraining)
+    validation: float = 0.0
     augmentation: VolumeAugmentation = field(default_factory=VolumeAugmentation)
     positive: str | None = None
     threshold: str = "youden"
@@ -79,8 +81,12 @@ class Settings:
             raise InputError(f"The setting n4 cannot be {self.n4!r}; choose one of {', '.join(N4_METHODS)}.")
         if self.training.seed not in (0, self.seed):
             raise InputError("The recipe's seed is that of its training too; set seed, and not training.seed.")
-        if self.training.patience is not None:
-            raise InputError("The recipe keeps no validation cases to stop early by; leave training.patience out.")
+        if not 0 <= self.validation <= 0.5:
+            raise InputError(f"The share of validation cannot be {self.validation}; choose 0 (none) to 0.5.")
+        if self.training.patience is not None and not self.validation:
+            raise InputError(
+                "Stopping early (training.patience) needs validation cases; set validation to a share, such as 0.2."
+            )
         check_rule(self.threshold)
         check_method(self.activation)
         if self.activation == NEEDS_RELU:  # and this network's leak
@@ -99,9 +105,7 @@ class Fitted:
     """The whole fitted recipe.
 
     classes: (negative, positive), or any number of them. threshold: of the positive class's probability, None for
-    three or more classes. curves: of the training on all cases. focus: how maps of held-out cases lie to the tumours
-    that were outlined: cases, inside (mean share of a map's mass), dice (mean, of the map above half its maximum).
-    patch: as in the settings.
+    three or more classes. curves: of the training on all cases. patch: as in the settings.
     """
 
     classes: tuple[str, ...]
@@ -109,7 +113,6 @@ class Fitted:
     trust: Trust
     threshold: float | None
     curves: tuple[Epoch, ...]
-    focus: Mapping[str, float]
     patch: tuple[int, int, int] | None
     warnings: tuple[str, ...]
 
@@ -125,7 +128,6 @@ def pack(fitted: Fitted) -> tuple[dict[str, Any], dict[str, bytes]]:
         "trust": fitted.trust.to_json(),
         "threshold": fitted.threshold,
         "curves": [asdict(epoch) for epoch in fitted.curves],
-        "focus": dict(fitted.focus),
         "warnings": list(fitted.warnings),
     }
     return {"model": document}, {"network": save_state(fitted.network)}
@@ -151,7 +153,6 @@ def unpack(bundle: Bundle) -> tuple[Settings, Fitted]:
             trust=Trust.from_json(document["trust"]),
             threshold=None if len(classes) > 2 else float(document["threshold"]),
             curves=tuple(Epoch(**epoch) for epoch in document["curves"]),
-            focus={str(name): float(value) for name, value in document["focus"].items()},
             patch=settings.patch,
             warnings=tuple(document["warnings"]),
         )

@@ -49,7 +49,7 @@ def _settings(caption: str, values: Mapping[str, Any]) -> Table:
 
 def _plain(value: Any) -> str:
     if value is None or value == "":
-        return "none"
+        return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):

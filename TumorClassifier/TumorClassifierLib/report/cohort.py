@@ -33,8 +33,9 @@ def cohort_report(bundle: Bundle, others: Sequence[Part] = ()) -> Report:
 
 def _summary(e: Evidence) -> list[Block]:
     manifest = e.manifest
+    outline = "with an outline of the tumour" if manifest.get("outline", True) else "without an outline"
     lines = [
-        f"Tells apart {listed(e.classes)} from {listed(e.modalities)} images with an outline of the tumour.",
+        f"Tells apart {listed(e.classes)} from {listed(e.modalities)} images {outline}.",
         f"Recipe {manifest['recipe']}: {manifest['publication']}",
         f"Trained on {counted(e.patients, 'patient')} with {counted(int(manifest['cohort']['cases']), 'image')}.",
     ]

@@ -10,6 +10,7 @@ from ..nomogram_figure import draw_nomogram
 from .content import Block, Figure, Heading, Table, Text
 from .evidence import Evidence
 from .flow_figure import MOST_LANES, draw_flow
+from .networks import network_blocks
 from .numbers import capital, counted, fixed, listed, p_value, ratio, significant
 
 MINUS = "\N{MINUS SIGN}"
@@ -36,11 +37,12 @@ def model_section(e: Evidence) -> list[Block]:
             if signature["class"] == name:
                 blocks += _signature(signature)
         blocks += [block for table in _of(e.description.get("clinical"), name) for block in _clinical(table)]
-        blocks += [block for table in _of(e.description.get("regressions"), name) for block in _regression(table)]
         nomogram = (e.description.get("nomograms") or {}).get(name)
+        for table in _of(e.description.get("regressions"), name):
+            blocks.append(_regression(table, nomogram is not None))
         if nomogram:
             blocks.append(_nomogram(nomogram, name))
-    return blocks
+    return [*blocks, *network_blocks(e)]
 
 
 def step_name(step: str) -> str:
@@ -176,30 +178,30 @@ def _column(effect: Mapping[str, Any]) -> str:
     return str(effect["column"])
 
 
-def _regression(table: Mapping[str, Any]) -> list[Block]:
+def _regression(table: Mapping[str, Any], of_nomogram: bool) -> Table:
     methods = {
         "ml": "maximum likelihood",
         "ml, cluster-robust": "maximum likelihood, standard errors robust to several images a patient",
         "firth": "Firth's penalised likelihood, because classes are separated",
     }
-    return [
-        Table(
-            ("Term", "Coefficient", "Odds ratio (95 % interval)", "p"),
-            tuple(
-                (
-                    str(term["name"]),
-                    significant(term["coefficient"], 4),
-                    ratio(term["odds_ratio"], term["low"], term["high"]) if term["name"] != "intercept" else "",
-                    p_value(term["p"]),
-                )
-                for term in table["terms"]
-            ),
-            caption=f"Logistic regression behind the nomogram of {table['class']}",
-            note=f"Fitted by {methods.get(table['method'], table['method'])}. The scores are of cases that the "
-            "scores' own models had not seen.",
-            numeric=(1, 3),
-        )
-    ]
+    note = f"Fitted by {methods.get(table['method'], table['method'])}."
+    return Table(
+        ("Term", "Coefficient", "Odds ratio (95 % interval)", "p"),
+        tuple(
+            (
+                str(term["name"]),
+                significant(term["coefficient"], 4),
+                ratio(term["odds_ratio"], term["low"], term["high"]) if term["name"] != "intercept" else "",
+                p_value(term["p"]),
+            )
+            for term in table["terms"]
+        ),
+        caption=f"Logistic regression behind the nomogram of {table['class']}"
+        if of_nomogram
+        else f"Logistic regression of the clinical variables for {table['class']}, which stands beside the network",
+        note=f"{note} The scores are of cases that the scores' own models had not seen." if of_nomogram else note,
+        numeric=(1, 3),
+    )
 
 
 def _nomogram(document: Mapping[str, Any], name: str) -> Block:

@@ -7,6 +7,7 @@ from typing import Any
 from ..evaluation import figures as drawn
 from .content import Block, Figure, Figures, Heading, Table, Text
 from .evidence import Evidence, Part, by_class, pairs_of
+from .focus import focus_blocks
 from .numbers import DASH, capital, counted, fixed, listed, p_value, percent, significant, with_interval
 
 NAMES = {
@@ -21,6 +22,8 @@ NAMES = {
     "f1": "F1 score",
     "brier": "Brier score",
 }
+OF_CLASS = ("ppv", "npv", "sensitivity", "specificity", "f1", "auc", "ap")
+LARGEST_STATISTIC = 10_000
 MOST_COLUMNS = 4  # models side by side; more would not be readable on A4
 JUDGED_INSIDE = (
     "Everything that is fitted, every network that is trained, selection and threshold included, was fitted without "
@@ -63,6 +66,8 @@ def part_blocks(part: Part) -> list[Block]:
     if not two:
         own = part["per_class"].get(main) or {}
         blocks += metrics_tables(own, f"Each class against the rest, {main}: value (95 % interval)", "")
+    elif part.get("per_class"):
+        blocks.append(_by_class(part, main))
     blocks += [
         *_repeats(part),
         *_figures(part, main),
@@ -70,6 +75,8 @@ def part_blocks(part: Part) -> list[Block]:
         *_calibration(part, main),
         *_delong(part),
         *_prediction_sets(part),
+        *_readers(part),
+        *focus_blocks(part),
     ]
     return blocks
 
@@ -88,6 +95,20 @@ def metrics_tables(metrics: Mapping[str, Mapping[str, Any]], caption: str, main:
         more = " (continued)" if i else ""
         blocks.append(Table(("Figure", *some), rows, caption + more, numeric=tuple(range(1, len(some) + 1))))
     return blocks
+
+
+def _by_class(part: Part, main: str) -> Table:
+    """Every model and each of its two classes in a row, as in Chen et al. 2022, table 3."""
+    shown = drawn.shown_models(part)
+    rows = tuple(
+        (model, str(name), *(fixed(part["per_class"][model][name][figure]["value"]) for figure in OF_CLASS))
+        for model in sorted(shown, key=lambda model: model != main)
+        for name in part["classes"]
+    )
+    columns = ("Model", "Class", "PPV", "NPV", "Sensitivity", "Specificity", "F1", "AUC", "AP")
+    left = len(part["per_class"]) - len(shown)
+    note = f"{counted(left, 'model')} with smaller areas left out; the table above has all." if left else ""
+    return Table(columns, rows, "Each class as the one that is looked for", note, numeric=tuple(range(2, 9)))
 
 
 def _threshold(part: Part, main: str) -> str:
@@ -176,7 +197,7 @@ def _calibration(part: Part, main: str) -> list[Block]:
                     fixed(line.get("intercept"), 2),
                     fixed(line.get("in_the_large"), 2),
                     fixed(line.get("brier")),
-                    f"{significant(test['statistic'])} ({test['degrees_of_freedom']})" if test else DASH,
+                    f"{_statistic(test['statistic'])} ({test['degrees_of_freedom']})" if test else DASH,
                     p_value(test.get("p")),
                 )
             )
@@ -185,6 +206,11 @@ def _calibration(part: Part, main: str) -> list[Block]:
     columns = ("Model", "Slope", "Intercept", "In the large", "Brier score", "Hosmer-Lemeshow χ² (df)", "p")
     note = "Ideal: slope 1, intercept 0, in the large 0; a small p speaks against the calibration. " + " ".join(notes)
     return [Table(columns, tuple(rows), "Calibration", note.strip(), numeric=tuple(range(1, 7)))]
+
+
+def _statistic(value: float) -> str:
+    """A probability near 0 or 1 that errs makes the statistic as large as one likes; its size then means nothing."""
+    return f"> {LARGEST_STATISTIC:g}" if value > LARGEST_STATISTIC else significant(value)
 
 
 def _delong(part: Part) -> list[Block]:
@@ -199,6 +225,29 @@ def _delong(part: Part) -> list[Block]:
             columns = ("Models", "Difference", "p", f"p ({document.get('correction', 'Holm')})")
             blocks.append(Table(columns, rows, caption, numeric=(1, 2, 3)))
     return blocks
+
+
+def _readers(part: Part) -> list[Block]:
+    rows = part.get("readers") or ()
+    if not rows:
+        return []
+    return [
+        Table(
+            ("Reader", "Accuracy", "Sensitivity", "Specificity", "Seconds a patient", "Patients"),
+            tuple(
+                (
+                    str(row["name"]),
+                    *(with_interval(row[figure]) for figure in ("accuracy", "sensitivity", "specificity")),
+                    DASH if row["seconds"] is None else fixed(row["seconds"], 1),
+                    str(row["patients"]) + (f" ({row['missing']} not answered)" if row["missing"] else ""),
+                )
+                for row in rows
+            ),
+            "Readers and the model on the same patients (95 % interval)",
+            f"The last row is the model. Sensitivity and specificity are about {part['positive']}.",
+            numeric=(1, 2, 3, 4, 5),
+        )
+    ]
 
 
 def _prediction_sets(part: Part) -> list[Block]:
