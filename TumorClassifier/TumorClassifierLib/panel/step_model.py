@@ -12,7 +12,7 @@ from FeatureExtractorLib.errors import InputError, TumorClassifierError
 from ..bundle import SUFFIX
 from ..model_choice import ModelSummary, model_summaries
 from ..places import user_folder
-from ..store import install_model, remove_model
+from ..store import Installation, install_model, remove_model
 from .clinical_form import ClinicalForm
 from .step_header import State
 
@@ -114,19 +114,26 @@ class ModelStep:
     def install(self, path: Path) -> None:
         """Install a model file, asking where it would take another's place; errors are shown."""
         try:
-            try:
-                installation = install_model(path)
-            except InputError as error:
-                question = _("{reason}\n\nPut it in that place?").format(reason=_before_option(str(error)))
-                if "--replace" not in str(error) or not slicer.util.confirmYesNoDisplay(question):
-                    raise
-                installation = install_model(path, replace=True)
+            installation = self._installed(path)
         except TumorClassifierError as error:
             slicer.util.errorDisplay(_before_option(str(error)))
+            return
+        if installation is None:
             return
         self.read()
         self.panel.parameterNode.model = installation.model.name
         self.panel.update()
+
+    @staticmethod
+    def _installed(path: Path) -> Installation | None:
+        """Install a model file; None where it would take another's place and the user does not want that."""
+        try:
+            return install_model(path)
+        except InputError as error:
+            if "--replace" not in str(error):
+                raise
+            question = _("{reason} Put it in that place?").format(reason=_before_option(str(error)))
+            return install_model(path, replace=True) if slicer.util.confirmYesNoDisplay(question) else None
 
     def onRemove(self) -> None:
         """Delete the chosen model after asking."""
