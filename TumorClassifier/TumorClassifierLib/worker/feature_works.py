@@ -40,7 +40,8 @@ def extract(
     images: by modality, aligned to the first one's grid where theirs differ. masks: a file for each segment id, names:
     what they are called. preset: a name or a PyRadiomics settings file. spacing: mm (x, y, z) to resample to before
     measuring, in place of what the preset says. backbones: networks whose pooled features are measured too.
-    features.json: {"segments": [{"id", "name", "features": {name: number or null}, "error": ""}], "provenance"}.
+    features.json: {"segments": [{"id", "name", "features": {name: number or null}, "error": ""}], "order": the
+    features in the order in which they were measured, "provenance"}.
     A segment that cannot be measured has its sentence instead of numbers; raises InputError when none can.
     """
     if not masks:
@@ -65,7 +66,8 @@ def extract(
     failed = {str(segment["name"]): str(segment["error"]) for segment in segments if segment["error"]}
     if len(failed) == len(segments):
         raise InputError(next(iter(failed.values())))
-    document = {"segments": segments, "provenance": ruler.provenance()}
+    order = list(dict.fromkeys(feature for segment in segments for feature in segment["features"]))
+    document = {"segments": segments, "order": order, "provenance": ruler.provenance()}
     (folder / "features.json").write_text(json_text(document), encoding="utf-8")
     return {"segments": len(segments), "failed": failed}
 
