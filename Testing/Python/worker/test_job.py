@@ -230,6 +230,54 @@ def test_lines_carry_what_json_lacks_as_null() -> None:
     assert event_of(b"[" * 100_000).kind == "log"
 
 
+def test_a_launcher_between_changes_nothing(
+    script: Script, tmp_path: Path, followed: Follow, left_over: Callable[..., list[int]]
+) -> None:
+    """As PythonSlicer, which starts the real Python and waits for it; that one waits for a file that nobody writes."""
+    launcher = script("sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))")
+    (last, *_) = reversed(followed(start({"work": "correct", "image": "none.nrrd"}, tmp_path / "a", launcher)))
+    assert last.kind == "failed" and last.text.startswith("none.nrrd does not exist")
+    os.mkfifo(tmp_path / "never.nrrd")
+    job = start({"work": "correct", "image": str(tmp_path / "never.nrrd")}, tmp_path / "b", launcher)
+    followed(job, lambda event: event.stage == "reading")
+    assert len(left_over(tmp_path / "b", 0.0)) == 2
+    job.cancel()
+    assert followed(job)[-1].kind == "cancelled" and left_over(tmp_path / "b") == []
+
+
+def test_without_a_host_the_end_of_the_input_means_nothing(tmp_path: Path) -> None:
+    """As whoever tries it by hand, or where a launcher keeps the pipe to itself."""
+    (tmp_path / "request.json").write_text('{"work": "dream"}')
+    command = [sys.executable, "-m", "TumorClassifierLib.worker", str(tmp_path)]
+    child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    events = [event_of(line) for line in child.stdout.splitlines()]
+    assert child.returncode == 1 and events[-1].kind == "failed" and "no work called 'dream'" in events[-1].text
+
+
+@pytest.mark.parametrize("refusals", [0, 2, 9])
+def test_on_windows_a_scanner_may_hold_the_outputs_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusals: int
+) -> None:
+    from TumorClassifierLib.worker import child
+
+    asked: list[Path] = []
+
+    def replace(source: Path, target: Path) -> None:
+        asked.append(target)
+        if len(asked) <= refusals:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(child, "WINDOWS", True)
+    monkeypatch.setattr(child.os, "replace", replace)
+    monkeypatch.setattr(child.time, "sleep", lambda seconds: None)
+    if refusals == 9:
+        with pytest.raises(InputError, match="cannot be written"):
+            child._move(tmp_path / "a", tmp_path / "b")
+    else:
+        child._move(tmp_path / "a", tmp_path / "b")
+        assert len(asked) == refusals + 1
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a host that is killed at once is of POSIX")
 def test_the_process_ends_with_its_host(tmp_path: Path, left_over: Callable[..., list[int]]) -> None:
     """The real worker waits in the middle of a read when its host is killed."""

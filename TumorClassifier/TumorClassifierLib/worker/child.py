@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from FeatureExtractorLib.errors import Cancelled, InputError, TumorClassifierError
+from FeatureExtractorLib.files import readable_write_errors
 from FeatureExtractorLib.progress import stage_name
 
 from .events import CANCELLED, DATA, DONE, FAILED, PROGRESS, Event, line_of
@@ -96,8 +97,20 @@ def _done(folder: Path, unfinished: Path, channel: Channel) -> Event:
     request = _request(folder / REQUEST)
     unfinished.mkdir()
     summary = do(request, unfinished, channel.progress, channel.data)
-    os.replace(unfinished, folder / OUT)
+    _move(unfinished, folder / OUT)
     return Event(DONE, fraction=1.0, data=summary)
+
+
+def _move(unfinished: Path, out: Path) -> None:
+    """Put the outputs in their place; on Windows a scanner may hold a new file open for a moment."""
+    for seconds in (0.2, 0.5, 1.0, 2.0) if WINDOWS else ():
+        try:
+            os.replace(unfinished, out)
+            return
+        except PermissionError:
+            time.sleep(seconds)
+    with readable_write_errors(out):
+        os.replace(unfinished, out)
 
 
 def _request(path: Path) -> dict[str, Any]:
