@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +35,7 @@ def measured_of(folder: Path, case: str, outlines: Mapping[str, Outline], bySlic
     document = json.loads((folder / "features.json").read_text(encoding="utf-8"))
     found = {entry["id"]: entry for entry in document["segments"]}
     segments = tuple(
-        _with_features(outline.segment, found[key]) if key in found else outline.segment
+        _with_features(outline.segment, found[key], document["order"]) if key in found else outline.segment
         for key, outline in outlines.items()
     )
     provenance = dict(document["provenance"])
@@ -98,8 +98,9 @@ def readers_result(folder: Path, table: Path) -> ListResult:
     return ListResult(READERS, MappingProxyType({**document, "table": str(table)}))
 
 
-def _with_features(segment: MeasuredSegment, entry: Mapping[str, Any]) -> MeasuredSegment:
-    features = {name: math.nan if value is None else float(value) for name, value in entry["features"].items()}
+def _with_features(segment: MeasuredSegment, entry: Mapping[str, Any], order: Sequence[str]) -> MeasuredSegment:
+    found = {name: math.nan if value is None else float(value) for name, value in entry["features"].items()}
+    features = {name: found[name] for name in order if name in found}
     return MeasuredSegment(
         key=segment.key,
         name=segment.name,

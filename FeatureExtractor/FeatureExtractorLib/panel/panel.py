@@ -47,6 +47,7 @@ class Panel(VTKObservationMixin):
         self._updating = False
         self._folder: Path | None = None
         self._segmentation: str | None = None
+        self._known: set[str] = set()  # its segments
         self._shown: tuple[Any, ...] | None = None
 
         self.widget = slicer.util.loadUI(owner.resourcePath("UI/FeatureExtractor.ui"))
@@ -113,7 +114,7 @@ class Panel(VTKObservationMixin):
             self.removeObserver(self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onChanged)
         self.parameters, self._guiTag = node, None
         if node is not None:
-            self._segmentation = _id(node.segmentation)
+            self._segmentation, self._known = _id(node.segmentation), set(self.segments.all())
             self._guiTag = node.connectGui(self.widget)
             self.addObserver(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onChanged)
         self.update()
@@ -124,7 +125,7 @@ class Panel(VTKObservationMixin):
             return
         self._updating = True
         try:
-            self._tickNewSegmentation()
+            self._tickNewSegments()
             for bound in self.bound:
                 bound.update()
             for step in (self.images, self.segments, self.cases, self.features):
@@ -197,16 +198,6 @@ class Panel(VTKObservationMixin):
     def _onChanged(self, caller: Any, event: Any) -> None:
         self.update()
 
-    def _onSegmentAdded(self, caller: Any, event: Any) -> None:
-        """A segment that is added while its segmentation is chosen is to be measured, too."""
-        node = self.parameters
-        if node is not None:
-            known = set(self.segments.known)
-            added = [key for key in self.segments.all() if key not in known]
-            if added:
-                node.segmentIds = [key for key in self.segments.all() if key in {*node.segmentIds, *added}]
-        self.update()
-
     def _chooseOnly(self) -> None:
         """Choose the only image and the only segmentation of the scene where none is chosen."""
         node, scene = self.parameters, slicer.mrmlScene
@@ -219,15 +210,17 @@ class Panel(VTKObservationMixin):
                 node.setValue(member, nodes[0])
         self.update()
 
-    def _tickNewSegmentation(self) -> None:
-        """All segments of a segmentation that has just been chosen are ticked."""
+    def _tickNewSegments(self) -> None:
+        """Segments of a segmentation that has just been chosen are ticked, and those that are drawn from then on."""
         node = self.parameters
         if node is None:
             return
-        chosen = _id(node.segmentation)
+        chosen, segments = _id(node.segmentation), list(self.segments.all())
         if chosen != self._segmentation:
-            self._segmentation = chosen
-            self.segments.tickAll()
+            node.segmentIds = segments
+        elif set(segments) - self._known:
+            node.segmentIds = [key for key in segments if key in node.segmentIds or key not in self._known]
+        self._segmentation, self._known = chosen, set(segments)
 
     def _showTab(self) -> None:
         """Turn to the source's tab; the hidden one's page must not hold its place open."""
@@ -280,8 +273,8 @@ class Panel(VTKObservationMixin):
         if not node.IsA("vtkSegmentation"):
             return [(vtk.vtkCommand.ModifiedEvent, self._onChanged)]
         kinds = slicer.vtkSegmentation
-        changed = (kinds.SegmentRemoved, kinds.SegmentModified, kinds.SegmentsOrderModified)
-        return [(kinds.SegmentAdded, self._onSegmentAdded), *((event, self._onChanged) for event in changed)]
+        changed = (kinds.SegmentAdded, kinds.SegmentRemoved, kinds.SegmentModified, kinds.SegmentsOrderModified)
+        return [(event, self._onChanged) for event in changed]
 
 
 def _id(node: Any | None) -> str | None:

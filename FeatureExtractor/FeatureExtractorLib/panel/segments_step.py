@@ -20,7 +20,6 @@ class SegmentsStep:
     def __init__(self, ui: Any, panel: Any) -> None:
         self.ui, self.panel = ui, panel
         self._filling = False
-        self.known: list[str] = []  # ids of the segments that are listed
         ui.segmentList.connect("itemChanged(QListWidgetItem*)", self.onTicked)
         ui.allSegments.connect("clicked(bool)", self.onAll)
         ui.noSegments.connect("clicked(bool)", self.onNone)
@@ -78,10 +77,6 @@ class SegmentsStep:
                     found.append(str(error))
         return found
 
-    def tickAll(self) -> None:
-        """Tick every segment of a segmentation that has just been chosen."""
-        self.panel.parameters.segmentIds = list(self.all())
-
     def update(self) -> None:
         """Show what the scene and the parameter node say."""
         segments, chosen = self.all(), self.chosen()
@@ -126,7 +121,7 @@ class SegmentsStep:
 
     def onAll(self) -> None:
         """Tick every segment."""
-        self.tickAll()
+        self.panel.parameters.segmentIds = list(self.all())
 
     def onNone(self) -> None:
         """Tick no segment."""
@@ -191,7 +186,6 @@ class SegmentsStep:
             self._filling = False
         rows = min(max(len(segments), 2), ROWS_SHOWN)
         widget.setFixedHeight(rows * max(widget.sizeHintForRow(0), 16) + 2 * widget.frameWidth + 2)
-        self.known = list(segments)
 
 
 def segments_of(segmentation: Any | None) -> dict[str, str]:

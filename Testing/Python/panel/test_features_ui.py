@@ -109,7 +109,8 @@ def test_texts_can_be_translated(path: Path) -> None:
         assert len(call.args) == 1 and not call.keywords
         text = call.args[0]
         assert isinstance(text, ast.Constant) and isinstance(text.value, str), f"{path.name}, line {call.lineno}"
-        assert all(re.fullmatch(r"\w+(![rs])?(:[^{}]*)?", name) for name in re.findall(r"\{(.*?)\}", text.value)), text.value
+        fields = re.findall(r"\{(.*?)\}", text.value)
+        assert all(re.fullmatch(r"\w+(![rs])?(:[^{}]*)?", field) for field in fields), text.value
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=[path.name for path in SOURCES])
