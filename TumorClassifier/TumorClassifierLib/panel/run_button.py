@@ -273,6 +273,7 @@ def in_words(stage: str) -> str:
         "training the detector": _("Training the detector"),
         "cross-validation": _("Cross-validating"),
         "drawing": _("Drawing the figures"),
+        "maps": _("Drawing the maps"),
         "writing": _("Writing the results"),
     }
     text = known.get(name, name) + after
