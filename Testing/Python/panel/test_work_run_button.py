@@ -74,7 +74,7 @@ def test_a_run_goes_from_apply_to_cancel_and_back(panel: SimpleNamespace) -> Non
     panel.job.tell("log", text="a library says")
     panel.job.tell("data", data={"epoch": 1})
     panel.wait()
-    assert panel.label.text == "fold 2/5: Training · epoch 3 of 9 · 1:05"
+    assert panel.label.text == "Fold 2/5: Training · epoch 3 of 9 · 1:05"
     assert (panel.bar.maximum, panel.bar.value) == (100, 25)
     assert panel.calls == [("data", {"epoch": 1})] and panel.run.log == ["a library says"]
     panel.job.tell("done", fraction=1.0, data={"predicted": "glioma"})
@@ -95,6 +95,7 @@ def test_cancel_waits_for_the_job_and_wins_over_a_result_that_came_too_late(pane
     panel.button.click()
     assert panel.job.cancelled == 1
     assert panel.button.text == "Cancelling…" and not panel.button.enabled and panel.button.toolTip
+    assert panel.label.text == "The work is being stopped." and panel.bar.visible
     panel.job.tell("done")
     panel.wait()
     assert panel.calls == [("cancelled",)] and panel.label.text == "Cancelled."

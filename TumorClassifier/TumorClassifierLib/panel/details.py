@@ -31,7 +31,8 @@ def details_dialog(text: str, sentence: str, title: str = "") -> Any:
     label.wordWrap = True
     layout.addWidget(label)
     log = qt.QPlainTextEdit()
-    log.plainText = text
+    log.plainText = text.removeprefix(sentence).lstrip()  # it stands above
+    log.setFont(qt.QFontDatabase.systemFont(qt.QFontDatabase.FixedFont))
     log.readOnly = True
     log.lineWrapMode = qt.QPlainTextEdit.NoWrap
     layout.addWidget(log)

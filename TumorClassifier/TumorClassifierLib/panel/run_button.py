@@ -239,6 +239,8 @@ class RunButton:
         if self.state is RunState.RUNNING:
             seconds = self._job.seconds if self._job is not None else 0.0
             self._say(_("{stage} · {time}").format(stage=in_words(self._stage), time=elapsed(seconds)))
+        elif self.state is RunState.CANCELLING:
+            self._say(_("The work is being stopped."))
 
 
 def elapsed(seconds: float) -> str:
@@ -277,4 +279,5 @@ def in_words(stage: str) -> str:
         "writing": _("Writing the results"),
     }
     text = known.get(name, name) + after
-    return f"{before}{colon}{text}" if before else text[:1].upper() + text[1:]
+    whole = f"{before}{colon}{text}"
+    return whole[:1].upper() + whole[1:]
