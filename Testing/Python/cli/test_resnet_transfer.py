@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,10 @@ def test_classify_writes_prediction_map_and_report(model: Path, manifest: Path, 
     assert sitk.GetArrayFromImage(cam).min() >= 0 and sitk.GetArrayFromImage(cam).max() == pytest.approx(1, abs=1e-6)
     assert prediction["map"] == {"class": prediction["predicted"], "method": "smooth-grad-cam++"}
     assert {"peak", "centroid", "inside", "dice"} <= set(prediction["focus"])
+    if (tmp_path / "out" / "scene.mrb").is_file():  # the scene is an extra
+        with zipfile.ZipFile(tmp_path / "out" / "scene.mrb") as archive:
+            (scene,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".mrml")]
+        assert "Cases by what the network sees" in scene and "This case" in scene and "Focal point" in scene
     case = read_case({"T1C": image}, mask, case_id="c", clinical={"age": 46.0, "boundary": "clear"})
     for target in ("high", "low"):
         result = classify_case(case, read_bundle(model), activation="grad-cam", target=target)

@@ -33,7 +33,7 @@ def check(
     Raises InputError for what concerns the cohort as a whole, after its cases were told. Returns how many cases were
     checked and the sentences by case; cases that cannot be used would be left out by `train`.
     """
-    from ..training import checked_cohort
+    from ..cohort_checks import checked_cohort
 
     progress("reading", 0.0)
     module = recipe_module(recipe)
