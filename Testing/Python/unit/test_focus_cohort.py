@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from FeatureExtractorLib.errors import InputError
+from TumorClassifierLib.explain.focus_cases import CaseMap, focus_document, rows_of
 from TumorClassifierLib.explain.focus_cohort import GROUPS, MEASURES, FocusRow, compare_focus, focus_samples
 from TumorClassifierLib.explain.focus_figure import draw_focus
 
@@ -126,3 +127,40 @@ def test_the_figure_says_how_many_and_the_p(tmp_path: Path) -> None:
         assert f"<!-- {words} -->" in text
     few = [row(CLASSES[i % 2], CLASSES[i % 2], 5.0 + i, -2.0) for i in range(4)]
     assert "<!-- too few -->" in draw_focus(few, CLASSES, tmp_path / "few.svg").read_text(encoding="utf-8")
+
+
+def spot(at: tuple[int, int], spacing: tuple[float, float] = (0.5, 2.0)) -> CaseMap:
+    """A map of one bright pixel and a square tumour of rows and columns 4 to 7."""
+    values, outline = np.zeros((12, 12)), np.zeros((12, 12), np.uint8)
+    values[at] = 1.0
+    outline[4:8, 4:8] = 1
+    return CaseMap(values, outline, spacing)
+
+
+def test_a_maps_focus_is_in_mm_and_names_no_place() -> None:
+    focus = spot((5, 9)).focus()
+    assert focus is not None and set(focus) == {"peak", "centroid", "mass_inside", "inside", "dice"}
+    # x: 9 − 5.5 columns of 0.5 mm; y: 5 − 5.5 rows of 2 mm; the edge is at column 7.5.
+    assert focus["peak"]["to_centre_mm"] == pytest.approx(np.hypot(3.5 * 0.5, 0.5 * 2.0))
+    assert focus["peak"]["to_edge_mm"] == pytest.approx(1.5 * 0.5) and not focus["peak"]["inside"]
+    assert focus["inside"] == focus["mass_inside"] == focus["dice"] == 0.0
+    assert "position_mm" not in focus["peak"]
+    within = spot((5, 5)).focus()
+    assert within is not None and within["inside"] == 1.0 and within["dice"] == pytest.approx(2 / 17)
+    bare = spot((5, 5))
+    assert CaseMap(0 * bare.values, bare.outline, bare.spacing).focus() is None
+    assert CaseMap(bare.values, 0 * bare.outline, bare.spacing).focus() is None
+
+
+def test_a_patient_counts_once_and_the_rows_name_nobody() -> None:
+    inside, outside = spot((5, 5)).focus(), spot((5, 9)).focus()
+    focuses = [None, inside, outside, outside, None]
+    patients, y = ["a", "a", "a", "b", "c"], [0, 0, 0, 1, 1]
+    found = focus_document(focuses, patients, y, {"a": 0, "b": 0, "c": 1}, CLASSES)
+    assert found is not None
+    assert (found["patients"], found["pointing"], found["inside"]) == (2, 0.5, 0.5)
+    rows = [(row.actual, row.called, row.focus["inside"]) for row in rows_of(found)]
+    assert sorted(rows) == sorted([(CLASSES[0], CLASSES[0], 1.0), (CLASSES[1], CLASSES[0], 0.0)])
+    again = focus_document(focuses[::-1], patients[::-1], y[::-1], {"a": 0, "b": 0, "c": 1}, CLASSES)
+    assert again is not None and again["patients"] == 2
+    assert focus_document([None] * 5, patients, y, {"a": 0, "b": 0, "c": 1}, CLASSES) is None

@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from FeatureExtractorLib.case import make_case
+from FeatureExtractorLib.deep.inputs import SliceSettings
 from FeatureExtractorLib.errors import InputError
 from FeatureExtractorLib.manifest import CaseEntry
 from FeatureExtractorLib.preparation import Preparation
@@ -163,6 +164,32 @@ def test_masks_are_kept_whole(tmp_path: Path) -> None:
     np.testing.assert_array_equal(second["T1C"].volume_mask, first["T1C"].volume_mask)
     finer = measured(VolumeSettings(size=(17, 16, 20), spacing=(1, 1, 1)))
     assert measure_cohort([entry], finer, ENGINE, tmp_path / "cache").cases[0].first["T1C"].volume.shape[0] == 20
+
+
+def test_the_outline_in_the_crop_is_kept_with_its_size(tmp_path: Path) -> None:
+    """What a slice network sees has its outline beside it, in mm, measured or from the cache."""
+    image = head()
+    mask = sitk.Cast(image > 250, sitk.sitkUInt8)
+    sitk.WriteImage(image, tmp_path / "a.nrrd")
+    sitk.WriteImage(mask, tmp_path / "m.nrrd")
+    entry = CaseEntry("a", "a", {"T1C": tmp_path / "a.nrrd"}, tmp_path / "m.nrrd", label="x")
+    plain = Preparation(n4="none", intensity="none", spacing=(0.0, 0.0, 0.0))
+    settings = MeasureSettings(("T1C",), plain, None, SliceSettings(size=96))
+    first, second = (
+        measure_cohort([entry], settings, ENGINE, tmp_path / "cache").cases[0].first["T1C"] for _ in range(2)
+    )
+    assert first.crop_mask is not None and first.crop_spacing is not None
+    np.testing.assert_array_equal(second.crop_mask, first.crop_mask)
+    assert second.crop_spacing == first.crop_spacing and second.crop.shape == first.crop_mask.shape == (96, 96)
+    areas = sitk.GetArrayFromImage(sitk.DICOMOrient(mask, "LPS")).sum(axis=(1, 2)) * np.prod(image.GetSpacing()[:2])
+    found = first.crop_mask.sum() * np.prod(first.crop_spacing)
+    assert found == pytest.approx(areas.max(), rel=0.1)
+    kept = next((tmp_path / "cache").glob("*.npz"))
+    with np.load(kept) as stored:
+        before = {name: stored[name] for name in stored.files if "crop_" not in name}
+    np.savez(kept, **before)  # as it was kept before outlines were
+    old = measure_cohort([entry], settings, ENGINE, tmp_path / "cache").cases[0].first["T1C"]
+    assert old.crop_mask is None and old.crop_spacing is None and old.crop is not None
 
 
 def test_caches_without_volumes_keep_their_keys() -> None:
