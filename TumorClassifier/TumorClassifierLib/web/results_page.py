@@ -162,7 +162,7 @@ def result_for_page(result: ClassificationResult, out: Path) -> dict[str, Any]:
         "set_text": _set_text(members, prediction.get("prediction_set")),
         "warnings": [warning["text"] for warning in prediction["warnings"]],
         "has_map": result.cam is not None,
-        "map_text": prediction.get("target") or prediction["predicted"],
+        "map_text": (prediction.get("map") or {}).get("class") or prediction["predicted"],
         "focus_text": _focus_text(prediction.get("focus")),
         "nomogram": _as_address(nomogram) if nomogram.is_file() else "",
         **_contributions(prediction),
