@@ -10,8 +10,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from trame_server.utils.typed_state import TypedState
 from trame_slicer.app.logic import SegmentEditorLogic
-from trame_slicer.segmentation import SegmentationEffectNoTool, SegmentationEffectPaint
+from trame_slicer.app.ui import PaintEffectState
+from trame_slicer.segmentation import (
+    BrushDiameterMode,
+    SegmentationEffectNoTool,
+    SegmentationEffectPaint,
+    SegmentationOpacityEnum,
+)
 
 from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
@@ -26,6 +33,7 @@ from .state import guess
 from .views import AXIAL, FOUR, build_views, link_views
 
 log = logging.getLogger(__name__)
+BRUSH = 2  # per cent of a view: strokes are thin
 UPLOAD = re.compile(r"[0-9a-f]{32}")
 
 
@@ -35,11 +43,13 @@ class Actions:
     def __init__(self, server: Any, case: CaseScene, limits: Limits) -> None:
         self.server, self.state, self.case, self.limits = server, server.state, case, limits
         self.jobs = JobRunner(server, case.folder)
-        editor_logic = SegmentEditorLogic(server, case.app)
-        self._editor_logic = editor_logic
         layout = build_views(server, case.app)
+        self._editor_logic = SegmentEditorLogic(server, case.app)  # after the views, which its tools look for
         self.page = Page(server, layout)
-        editor_logic.set_ui(self.page.tools)
+        self._editor_logic.set_ui(self.page.tools)
+        self._look = self._editor_logic.data.segment_display
+        self._look.border_thickness.value, self._look.opacity_2d.value, self._look.opacity_3d.value = 3, 0.5, 1.0
+        self._brush = TypedState(self.state, PaintEffectState).data.brush_diameter_slider
         self.results = ResultPage(self)
         self.classifying = Classifying(self)
         for action in (
@@ -181,7 +191,10 @@ class Actions:
 
         def take() -> None:
             self.case.editor.set_active_segment_id(self.case.stroke_segment(INSIDE if where == "inside" else OUTSIDE))
-            self.case.editor.set_active_effect_type(SegmentationEffectPaint)
+            self.case.show_strokes(True)
+            self._brush.value = BRUSH
+            brush = self.case.editor.set_active_effect_type(SegmentationEffectPaint)
+            brush.set_brush_diameter(BRUSH, BrushDiameterMode.ScreenRelative)
             with self.state as state:
                 state.marking = "inside" if where == "inside" else "outside"
 
@@ -192,6 +205,7 @@ class Actions:
         async with self.doing("Growing"):
             self.case.editor.deactivate_effect()
             self.case.grow()
+            self.case.show_strokes(False)
             with self.state as state:
                 state.tumour = self.case.segment_named(TUMOUR)
             self._show_solid()
@@ -264,6 +278,7 @@ class Actions:
             state.tumour, state.step = self.case.segment_named(TUMOUR), 2
 
     def _show_solid(self) -> None:
+        self._look.show_3d = True
         self.case.editor.set_surface_representation_enabled(True)
         with self.state as state:
             state.shown_in_3d = True
@@ -298,3 +313,6 @@ class Actions:
     def _step_changed(self, step: int, **_: Any) -> None:
         if step != 2:
             self.case.editor.set_active_effect_type(SegmentationEffectNoTool)
+        with self.state:
+            whole = step == 2 or self.state.result is None
+            self._look.opacity_mode = SegmentationOpacityEnum.BOTH if whole else SegmentationOpacityEnum.OUTLINE

@@ -142,6 +142,14 @@ class CaseScene:
             segment_name=name, segment_color=list(STROKE_COLOURS[name])
         )
 
+    def show_strokes(self, shown: bool) -> None:
+        """Show or hide the strokes in slices; in 3D they would hide the tumour."""
+        display = self.segmentation.GetDisplayNode() if self.segmentation is not None else None
+        for name in (INSIDE, OUTSIDE):
+            if display is not None and (segment_id := self.segment_named(name)):
+                display.SetSegmentVisibility(segment_id, shown)
+                display.SetSegmentVisibility3D(segment_id, False)
+
     def grow(self) -> sitk.Image:
         """Make the tumour from the strokes; raises InputError where one kind is missing. Returns its mask."""
         if self.volume is None:

@@ -52,7 +52,7 @@ class OutlineTools(SegmentEditorUI):
     def _build_ui(self) -> None:
         with self:
             self.edit_ui._build_color_dialog()
-            with html.Div(classes="tc-card pa-1"):
+            with html.Div(classes="tc-card pa-1", style="flex: none"):
                 self._create_segment_list()
                 v3.VBtn(
                     "Add a segment",
@@ -62,7 +62,9 @@ class OutlineTools(SegmentEditorUI):
                     prepend_icon="mdi-plus",
                     click=self.add_segment_clicked,
                 )
-            with html.Div(v_if=(self._typed_state.name.segment_list.active_segment_id,), classes="tc-card"):
+            with html.Div(
+                v_if=(self._typed_state.name.segment_list.active_segment_id,), classes="tc-card", style="flex: none"
+            ):
                 with FlexContainer(row=True, classes="flex-wrap"):
                     for name, icon, effect, _ in TOOLS:
                         self._create_effect_button(name, icon, effect, raw_attrs=named(name))

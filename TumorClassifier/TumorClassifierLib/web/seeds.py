@@ -1,7 +1,8 @@
 """Grow from seeds: a few strokes inside and outside a tumour become its outline.
 
-Slicer's own cellular automaton does it (Zhu, Kolesov, Gao, Kikinis, Tannenbaum 2014), in the box around the strokes
-with some room, as Slicer's segment editor does.
+Slicer's own cellular automaton does it (Zhu, Kolesov, Gao, Kikinis, Tannenbaum 2014) in a box around the strokes, as
+Slicer's segment editor does. Whoever strokes in one slice says nothing of how tall the tumour is; it is then taken to
+be no taller than the strokes are wide, and what lies on the faces of that box counts as outside.
 """
 
 import numpy as np
@@ -12,8 +13,7 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from FeatureExtractorLib.errors import InputError
 
 INSIDE, OUTSIDE = 1, 2
-ROOM = 0.1  # share of the strokes' box that is added on each side
-LEAST_ROOM = 3  # voxels
+ROOM = 1  # voxels around the strokes
 
 
 def grow_from_seeds(image: sitk.Image, inside: sitk.Image, outside: sitk.Image) -> sitk.Image:
@@ -28,7 +28,8 @@ def grow_from_seeds(image: sitk.Image, inside: sitk.Image, outside: sitk.Image) 
     for label, where in ((INSIDE, "inside"), (OUTSIDE, "outside")):
         if not (seeds == label).any():
             raise InputError(f"There is no stroke {where} the tumour; draw one with Mark {where}, then grow.")
-    box = _box(seeds != 0)
+    box = _box(seeds != 0, image.GetSpacing()[::-1])
+    close(seeds[box])
     grown = np.zeros(values.shape, dtype=np.uint8)
     grown[box] = _grown(values[box].astype(np.float32), seeds[box], image.GetSpacing()) == INSIDE
     mask = sitk.GetImageFromArray(grown)
@@ -36,14 +37,26 @@ def grow_from_seeds(image: sitk.Image, inside: sitk.Image, outside: sitk.Image) 
     return mask
 
 
-def _box(marked: np.ndarray) -> tuple[slice, ...]:
-    """The box around all strokes, with room, within the image."""
-    box = []
-    for axis, length in enumerate(marked.shape):
+def close(seeds: np.ndarray) -> None:
+    """Let the faces of a box count as outside where nothing else was said."""
+    for axis, length in enumerate(seeds.shape):
+        for end in (0, length - 1):
+            face = np.moveaxis(seeds, axis, 0)[end]
+            face[face == 0] = OUTSIDE
+
+
+def _box(marked: np.ndarray, spacing: tuple[float, ...]) -> tuple[slice, ...]:
+    """The box around all strokes, as tall as it is wide (in mm), with a little room, within the image. z, y, x."""
+    ends = []
+    for axis in range(3):
         where = np.flatnonzero(marked.any(axis=tuple(other for other in range(3) if other != axis)))
-        low, high = int(where[0]), int(where[-1]) + 1
-        room = max(LEAST_ROOM, round(ROOM * (high - low)))
-        box.append(slice(max(0, low - room), min(length, high + room)))
+        ends.append((int(where[0]), int(where[-1])))
+    widest = max((high - low + 1) * step for (low, high), step in zip(ends, spacing, strict=True))
+    box = []
+    for (low, high), step, length in zip(ends, spacing, marked.shape, strict=True):
+        lacking = widest / step - (high - low + 1)
+        room = ROOM + max(0, round(lacking / 2))
+        box.append(slice(max(0, low - room), min(length, high + 1 + room)))
     return tuple(box)
 
 

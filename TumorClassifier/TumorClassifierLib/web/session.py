@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
     server.state.update({**DEFAULTS, "upload_megabytes": limits.upload_megabytes, "trame__title": "TumorClassifier"})
     _serve_own_files(server)
     case = CaseScene(folder)
-    _errors_only()
+    _quiet_vtk()
     actions = Actions(server, case, limits)
 
     @server.controller.add("on_server_bind")
@@ -66,12 +66,12 @@ def _draw_in_memory() -> None:
         os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkOSOpenGLRenderWindow")
 
 
-def _errors_only() -> None:
-    """VTK tells of every file that it packs; only its errors are for the log."""
+def _quiet_vtk() -> None:
+    """VTK tells of every file that it packs and of every empty segment that it draws; what matters is raised."""
     from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow
 
     vtkOutputWindow.GetInstance().SetDisplayModeToNever()
-    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
 
 
 def _serve_own_files(server: Any) -> None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ..scene.overlay import COLOURS
+
 MODALITIES = ["T1C", "T1", "T2", "FLAIR", "T2FS", "CT"]
 WORDS = {
     "t1c": "T1C",
@@ -48,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
     "result": None,
     "outdated": False,
     "map_shown": True,
+    "map_colours": ", ".join(f"rgb({', '.join(str(round(255 * c)) for c in colour)})" for colour in COLOURS),
     "map_opacity": 0.5,
     "map_threshold": 0.3,
 }
