@@ -217,6 +217,62 @@ class TumorClassifierTest(ScriptedLoadableModuleTest):
         self.assertIn("no such segment", str(caught.exception))
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
 
+    def test_panel_classifies_the_drawn_head(self) -> None:
+        """The panel says what is missing, takes the sample data, and its worker process finds a class and a map."""
+        panel = self.openPanel()
+        self.assertFalse(panel.ui.classifyButton.enabled)
+        self.assertTrue(panel.ui.classifyButton.toolTip)
+        panel.ui.sampleDataButton.click()
+        self.assertTrue(panel.ui.classifyButton.enabled, panel.ui.classifyButton.toolTip)
+        self.skipWhereLacking(panel)
+        panel.ui.classifyButton.click()
+        self.waitFor(panel.classifyStep.run)
+        self.assertEqual(panel.ui.detailsButton.isHidden(), True, panel.ui.classifyLabel.text)
+        self.assertIn(panel.resultStep.kept.prediction["predicted"], panel.modelStep.chosen().classes)
+        maps = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if panel.isOwnVolume(node)]
+        self.assertEqual(len(maps), 1)
+
+    def test_panel_cancels_and_survives_a_closed_scene(self) -> None:
+        """A run that is cancelled and one whose scene is closed leave nothing behind."""
+        panel = self.openPanel()
+        self.skipWhereLacking(panel)
+        for end in (panel.ui.classifyButton.click, slicer.mrmlScene.Clear):
+            panel.ui.sampleDataButton.click()
+            panel.ui.classifyButton.click()
+            self.assertTrue(panel.classifyStep.run.busy, panel.ui.classifyLabel.text)
+            end()
+            self.waitFor(panel.classifyStep.run)
+            self.assertIsNone(panel.resultStep.kept)
+
+    def openPanel(self) -> Any:
+        """The module's panel, shown; the test is skipped where Slicer has no windows at all."""
+        if not hasattr(slicer.modules, "tumorclassifier"):
+            self.skipTest("There are no windows here, so there is no panel.")
+        panel = slicer.modules.tumorclassifier.widgetRepresentation().self().panel
+        panel.enter()
+        return panel
+
+    def skipWhereLacking(self, panel: Any) -> None:
+        """Slicer installs nothing while it is being tested."""
+        from TumorClassifierLib.panel.packages import missing, needed_for
+
+        summary = panel.modelStep.chosen()
+        if summary is None:
+            self.skipTest("No model is installed.")
+        lacking = missing(needed_for("classify", bool(summary.activations)))
+        if lacking:
+            self.skipTest(f"Not installed: {', '.join(lacking)}.")
+
+    def waitFor(self, run: Any, seconds: float = 600.0) -> None:
+        """Let the windows live until a run has ended."""
+        import time
+
+        end = time.monotonic() + seconds
+        while run.busy:
+            self.assertLess(time.monotonic(), end, "The worker did not end.")
+            slicer.app.processEvents()
+            time.sleep(0.02)
+
     @staticmethod
     def addPhantom() -> tuple[Any, Any, str]:
         """Volume node, segmentation node and segment id of the phantom."""

@@ -17,7 +17,7 @@ def test_self_test_passes(name: str, slicer_module: Any, scene: Any) -> None:
     suite.run(result)
     assert result.testsRun >= 2
     assert not [trace for _case, trace in (*result.errors, *result.failures)]
-    assert not result.skipped
+    assert {reason for _case, reason in result.skipped} <= {"There are no windows here, so there is no panel."}
 
 
 @pytest.mark.parametrize("name", MODULES)

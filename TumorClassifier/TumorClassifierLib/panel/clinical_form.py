@@ -51,6 +51,7 @@ class ClinicalForm:
         for field in fields:
             editor = self._chooser(field) if field.kind == "choice" else self._number(field)
             editor.objectName = f"clinical{field.name}"
+            editor.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
             label = qt.QLabel(
                 _("{variable}, {unit}:").format(variable=field.name, unit=field.unit)
                 if field.unit

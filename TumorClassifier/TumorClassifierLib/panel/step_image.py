@@ -55,6 +55,8 @@ class ImageStep:
     def state(self) -> State:
         """For the header."""
         images = self.panel.images()
+        if not self.panel.modalities():
+            return State("open", _("choose a model first"))
         missing = [modality for modality in self.panel.modalities() if modality not in images]
         if missing:
             return State("open", _("choose {images}").format(images=", ".join(missing)))

@@ -39,6 +39,7 @@ class ModelStep:
         self.ui.modelList.clear()
         for summary in self.summaries.values():
             self.ui.modelList.addItem(_line(summary))
+            self.ui.modelList.item(self.ui.modelList.count - 1).setToolTip(_line(summary))
         self._filling = False
         self._card = None
 
