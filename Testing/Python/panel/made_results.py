@@ -1,4 +1,4 @@
-"""A result as the shipped three-class model gives it, made in no time: its own nomograms, a map with a marked voxel."""
+"""A result as the shipped three-class model gives it, made at once: its own nomograms, a map with a marked voxel."""
 
 from functools import lru_cache
 from typing import Any
@@ -75,7 +75,7 @@ def made_result(image: sitk.Image, mask: sitk.Image | None, **changes: Any) -> A
         **({"focus": focus_of(cam, mask)} if mask is not None else {}),
         **changes,
     }
-    values = {name: scores for name in nomograms}
+    values = dict.fromkeys(nomograms, scores)
     features = {"T1C.original_firstorder_Mean": 12.5, "T1C.original_shape_Sphericity": float("nan")}
     return ClassificationResult(prediction, cam, nomograms, values, features)
 

@@ -32,10 +32,11 @@ class CheckTable:
     def add(self, data: Mapping[str, Any]) -> None:
         """A case that was checked."""
         error = str(data.get("error") or "")
-        row, table = self._table.rowCount, self._table
+        table = self._table
+        row = self.problems if error else table.rowCount  # what needs attention stands first
+        table.insertRow(row)
         self.cases += 1
         self.problems += bool(error)
-        table.setRowCount(row + 1)
         for column, text in (
             (STATUS, _("not usable") if error else _("ready")),
             (CASE, str(data["case"])),
