@@ -4,13 +4,15 @@
 # make lint      style and types
 # make bench     how long the heavy steps take
 # make web       open, outline and classify images in the browser; WEB="--port 8090" takes options of the command
+# make screenshots   draw the pictures of the README and the tutorial from the drawn head and real data
+# make package   lay out the extension in build/package as Slicer installs it
 # make setup     prepare .venv (all targets do it themselves); PYTHON=python3.12 chooses the interpreter
 # make clean     remove what was built, but not .venv
 
 PYTHON ?=
 RUN := .venv/bin/python
 
-.PHONY: demo test quick lint bench web setup setup-web clean
+.PHONY: demo test quick lint bench web screenshots package setup setup-web clean
 
 demo: setup
 	@.venv/bin/tumorclassifier demo
@@ -31,6 +33,12 @@ bench: setup
 
 web: setup-web
 	@.venv-web/bin/python -m TumorClassifierLib web $(WEB)
+
+screenshots: setup
+	@$(RUN) Testing/Tools/screenshots.py
+
+package: setup
+	@$(RUN) Testing/Tools/package_extension.py
 
 setup:
 	@python3 scripts/setup.py $(PYTHON)

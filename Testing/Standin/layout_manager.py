@@ -213,7 +213,7 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):
         self._selector = _ModuleSelector(self)
         self._place = QtWidgets.QScrollArea()
         self._place.setWidgetResizable(True)
-        self._place.setMinimumWidth(470)
+        self._place.setMinimumWidth(520)
         self._place.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         splitter = QtWidgets.QSplitter()
         splitter.addWidget(self._place)

@@ -194,7 +194,7 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
 
     def updateEffectList(self) -> None:
         while self._buttons.count():
-            self._buttons.takeAt(0).widget().deleteLater()
+            self._buttons.takeAt(0).widget().setParent(None)
         rest = [name for name in self.availableEffectNames() if name not in self._order]
         names = self._order + (rest if self.property("unorderedEffectsVisible") else [])
         columns = max(1, self.property("effectColumnCount"))

@@ -91,9 +91,12 @@ class Standin:
         """Let Qt do what waits, for some time."""
         import time
 
+        from PySide6.QtCore import QCoreApplication, QEvent
+
         end = time.monotonic() + seconds
         while True:
             self.application.processEvents()
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # what was told deleteLater()
             if time.monotonic() >= end:
                 return
             time.sleep(0.005)
