@@ -19,6 +19,7 @@ HOSTS = (
     "TumorClassifierLib.cli_models",
     "TumorClassifierLib.cli_options",
     "TumorClassifierLib.cli_report",
+    "TumorClassifierLib.cli_train",
     "TumorClassifierLib.cli_web",
     "TumorClassifierLib.outputs",
     "TumorClassifierLib.panel",
