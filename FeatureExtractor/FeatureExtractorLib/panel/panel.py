@@ -18,7 +18,7 @@ from slicer.util import VTKObservationMixin
 
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.panel.status import status_text, status_tip
-from TumorClassifierLib.panel.step_header import State, show_state
+from TumorClassifierLib.panel.step_header import State, shortened, show_state
 
 from .cases_step import CasesStep
 from .features_step import FeaturesStep
@@ -31,6 +31,7 @@ from .segments_step import SegmentsStep
 from .tips import Tips
 
 Colour = tuple[float, float, float]
+LONGEST_STATE = 36  # letters in a header, at the panel's usual width
 
 
 class Panel(VTKObservationMixin):
@@ -134,7 +135,9 @@ class Panel(VTKObservationMixin):
             self._showResult()
             self.run.update()
             for button, title, tip, state in self._headers:
-                show_state(button, title, tip, state() if self.parameters is not None else State("open", ""))
+                found = state() if self.parameters is not None else State("open", "")
+                show_state(button, title, tip, State(found.mark, shortened(found.text, LONGEST_STATE)))
+                button.toolTip = f"{tip}. {found.text}"
             self._watch()
         finally:
             self._updating = False

@@ -183,8 +183,6 @@ class ResultsStep:
                 return _("No segment could be measured; see the reasons above.")
             gone = self.panel.parameters is None or self.panel.parameters.resultTable is None
             return _("The table was removed from the scene; measure again.") if gone else ""
-        if self.view.table is None or not self.view.table.is_file():
-            return _("The file of the table is not there any more; measure again.")
         return self._why_not_of_readers()
 
     def _why_no_export(self) -> str:
@@ -197,4 +195,6 @@ class ResultsStep:
     def _why_not_of_readers(self) -> str:
         if isinstance(self.result, ListResult) and self.result.format == READERS and self.view.table is not None:
             return _("The agreement has been written to {file}.").format(file=self.view.table)
+        if not isinstance(self.result, Measured) and (self.view.table is None or not self.view.table.is_file()):
+            return _("The file of the table is not there any more; measure again.")
         return ""

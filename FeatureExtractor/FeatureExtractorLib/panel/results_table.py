@@ -1,6 +1,7 @@
 """The tables of the results step: filled from a view, sorted by numbers, filtered by words."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import qt
@@ -13,10 +14,10 @@ from .feature_names import FeatureName, matches
 from .measured import Overlap
 from .view import Outcome, ResultView
 
-ROWS_SHOWN = 5  # of the small tables, before they scroll
-WIDEST = 24  # letters of a column; the rest is in the tooltip
+LINES_SHOWN = 9  # of the small tables, before they scroll
+WIDEST = 20  # letters of a column; the rest is in the tooltip
 WIDEST_NUMBER = 14
-LINES_OF_A_SENTENCE = 2  # beside the first, at the panel's usual width
+USUAL_WIDTH = 54  # letters of a row in a panel that nobody has widened
 
 
 def prepare(table: Any, sortable: bool) -> None:
@@ -42,7 +43,7 @@ def fill_outcomes(table: Any, outcomes: Sequence[Outcome], first: str) -> None:
         name.setIcon(table.style().standardIcon(icon))
         table.setItem(i, 0, name)
         table.setItem(i, 1, _item(outcome.text))
-    _finish(table, sum(outcome.failed for outcome in ordered))
+    _finish(table, [(outcome.name, outcome.text) for outcome in ordered])
 
 
 def fill_overlaps(table: Any, overlaps: Sequence[Overlap]) -> None:
@@ -56,12 +57,12 @@ def fill_overlaps(table: Any, overlaps: Sequence[Overlap]) -> None:
             continue
         for j, number in enumerate((overlap.dice, overlap.hausdorff, overlap.hausdorff_95), start=1):
             table.setItem(i, j, _number(number, "%.3f"))
-    _finish(table, sum(bool(overlap.error) for overlap in overlaps))
+    _finish(table, [(overlap.name, overlap.error) for overlap in overlaps])
 
 
 def fill_values(table: Any, view: ResultView) -> None:
     """A row a feature: its name taken apart, as far as features differ in it, then its numbers."""
-    parts_of = [_("Feature"), _("Class"), _("Image type"), _("Image")]
+    parts_of = [_("Feature"), _("Class"), _("Type"), _("Image")]
     names = [(name.feature, name.family, name.image_type, name.image) for name in view.features]
     shown = [k for k in range(len(parts_of)) if k < 2 or len({name[k] for name in names}) > 1]
     heads = [parts_of[k] for k in shown]
@@ -120,18 +121,18 @@ def _start(table: Any, titles: Sequence[str], rows: int) -> None:
     table.setHorizontalHeaderLabels(list(titles))
 
 
-def _finish(table: Any, long: int) -> None:
-    """As wide as the panel, and as high as its rows, up to a few. long: how many rows have a sentence."""
+def _finish(table: Any, texts: Sequence[tuple[str, str]]) -> None:
+    """As wide as the panel, and as high as its rows, up to a few lines. texts: name and words of each row."""
     table.setVisible(table.rowCount > 0)
     letter, line = table.fontMetrics().averageCharWidth(), table.verticalHeader().defaultSectionSize
-    header = table.horizontalHeader()
-    header.setStretchLastSection(True)
+    table.horizontalHeader().setStretchLastSection(True)
     table.resizeColumnsToContents()
     table.setColumnWidth(0, min(table.columnWidth(0), WIDEST * letter))
-    # Rows follow the width that the panel turns out to have.
+    # Rows follow the width that the panel turns out to have; until it is shown, their lines are guessed.
     table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-    rows = line * (min(table.rowCount, ROWS_SHOWN) + LINES_OF_A_SENTENCE * min(long, 2))
-    height = table.fontMetrics().height() + 10 + rows + 2 * table.frameWidth
+    name = min(max((len(first) for first, _second in texts), default=1), WIDEST - 4)
+    lines = sum(max(1, ceil(len(first) / name), ceil(len(second) / (USUAL_WIDTH - name))) for first, second in texts)
+    height = (min(lines, LINES_SHOWN) + 1) * line + 2 * table.frameWidth + 4
     table.setMinimumHeight(height)
     table.setMaximumHeight(height)
 

@@ -7,11 +7,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from FeatureExtractorLib.errors import GeometryError
-from TumorClassifierLib.panel.step_header import State, shortened
+from TumorClassifierLib.panel.step_header import State
 from TumorClassifierLib.scene.volumes import check_linear_between
 
 ROWS_SHOWN = 6  # before the list scrolls
-LONGEST_NAMES = 30  # letters in the header
 
 
 class SegmentsStep:
@@ -108,7 +107,7 @@ class SegmentsStep:
             return State("open", _("needs a segment"))
         if not chosen:
             return State("open", _("tick a segment"))
-        names = shortened(", ".join(chosen.values()), LONGEST_NAMES)
+        names = ", ".join(chosen.values())
         return State("done", _("{count} of {all}: {names}").format(count=len(chosen), all=len(segments), names=names))
 
     def onTicked(self, item: Any = None) -> None:

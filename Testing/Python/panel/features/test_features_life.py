@@ -7,18 +7,16 @@ from typing import Any
 import pytest
 
 
-def test_reload_reads_the_panel_anew(panel: Any, head: Any, standin: Any, repository: Path) -> None:
+def test_reload_reads_the_panel_anew(panel: Any, head: Any, standin: Any) -> None:
     """Choices stay, for they are in the scene; the old panel hears of nothing any more."""
     import sys
 
+    import slicer
+
     panel.ui.modality1.text = "CE"
     before = sys.modules["FeatureExtractorLib.panel.panel"]
-    from FeatureExtractorLib.panel import forget
-
-    standin.close("FeatureExtractor")
-    forget()
-    standin.load(repository / "FeatureExtractor" / "FeatureExtractor.py")
-    again = standin.open("FeatureExtractor").panel
+    slicer.modules.FeatureExtractorWidget.onReload()
+    again = slicer.modules.FeatureExtractorWidget.panel
     assert sys.modules["FeatureExtractorLib.panel.panel"] is not before
     assert again is not panel and again.ui.modality1.text == "CE"
     assert again.parameters.volume1 is head.volume
