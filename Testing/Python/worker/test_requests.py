@@ -112,6 +112,7 @@ def test_correct_is_the_librarys_own_correction(tmp_path: Path, case: dict[str, 
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["out", "request.json"]
 
 
+@pytest.mark.slow
 def test_extract_gives_the_numbers_of_the_command_line(case: dict[str, Path], tmp_path: Path) -> None:
     from FeatureExtractorLib.extraction import ExtractionSettings, extract_features
     from FeatureExtractorLib.manifest import CaseEntry
