@@ -2,13 +2,18 @@
 
 With two classes there is one, of the positive class. With more there is one a class, and their probabilities are
 divided by their sum.
+
+Where patients have several images, and those of one class more than others, the share of a class among the images is
+not its share among the patients. The probabilities given are of patients: the intercept is moved by the difference of
+the shares' logits, the usual correction of a sample drawn by outcome (King & Zeng 2001, Political Analysis 9, 137).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import logit
 
 from FeatureExtractorLib.case import ClinicalValue
 from FeatureExtractorLib.errors import InputError
@@ -138,7 +143,7 @@ def fit_class_nomogram(
     variables = chosen.selected if chosen else ()
     clinical, clinical_names = encode_clinical(rows, variables)
     design, names = np.hstack([clinical, scores]), [*clinical_names, *score_names]
-    regression = fit_logistic(design, y, names, patients)
+    regression = _moved(fit_logistic(design, y, names, patients), share_shift(y, patients))
     held_out = cross_fitted_probabilities(design, y, names, patients, splits)
     fitted = ClassNomogram(
         name=name,
@@ -170,10 +175,31 @@ def cross_fitted_probabilities(
         kept = [names[int(j)] for j in varies]
         try:
             model = fit_logistic(design[np.ix_(train, varies)], y[train], kept, patients[train])
+            model = _moved(model, share_shift(y[train], patients[train]))
             held_out[test] = model.probability(design[np.ix_(test, varies)])
         except InputError:
             held_out[test] = y[train].mean()
     return held_out
+
+
+def share_shift(y: np.ndarray, patients: np.ndarray) -> float:
+    """logit(share of class 1 among the patients) − logit(its share among the cases); 0 where each has one case.
+
+    y: (n,) 0/1 with both; patients: (n,).
+    """
+    _, of_patient, counts = np.unique(patients, return_inverse=True, return_counts=True)
+    if len(counts) == len(y):
+        return 0.0
+    among_patients = float((np.bincount(of_patient, y) / counts).mean())
+    return float(logit(among_patients) - logit(y.mean()))
+
+
+def _moved(model: LogisticModel, shift: float) -> LogisticModel:
+    """The model with another intercept, its limits along with it."""
+    if shift == 0:
+        return model
+    coefficients, lower, upper = ((one[0] + shift, *one[1:]) for one in (model.coefficients, model.lower, model.upper))
+    return replace(model, coefficients=coefficients, lower=lower, upper=upper)
 
 
 def shared_out(of_class: Sequence[np.ndarray], classes: Sequence[str]) -> np.ndarray:

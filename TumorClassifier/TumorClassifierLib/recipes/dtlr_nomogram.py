@@ -50,12 +50,13 @@ from .class_nomogram import (
     fit_class_nomogram,
     modelled_classes,
     one_against_rest,
+    share_shift,
     shared_out,
 )
 from .crop_maps import map_of_crop
 from .dtlr_model import ClassModel, Fitted, Settings, pack, unpack
 from .dtlr_scores import SCORES, Scores, both_scores, cross_fit, fit_scores, fit_svms, svm_inputs
-from .machines import as_stored
+from .machines import as_stored, of_patients
 from .prediction import Scored, called_class, map_told, prediction_document, provenance_of
 
 __all__ = [
@@ -120,8 +121,9 @@ def fit(
         if nomogram.variables:
             clinical, columns = encode_clinical(rows, nomogram.variables)
             svm["clinical"] = fit_svm(clinical, y_class, patients, columns, seed=settings.seed)
-        radiomics, deep = scores.radiomics[i], scores.deep[i]
-        models.append(ClassModel(radiomics, deep, {b: as_stored(one) for b, one in svm.items()}, nomogram))
+        radiomics, deep, shift = scores.radiomics[i], scores.deep[i], share_shift(y_class, patients)
+        svm = {block: as_stored(of_patients(one, shift)) for block, one in svm.items()}
+        models.append(ClassModel(radiomics, deep, svm, nomogram))
         cross_fitted.append(p)
         warnings += [*radiomics.warnings, *deep.warnings, *told]
 

@@ -19,6 +19,12 @@ def as_stored(model: SvmModel) -> SvmModel:
     return replace(model, support=model.support.astype(np.float32).astype(np.float64))
 
 
+def of_patients(model: SvmModel, shift: float) -> SvmModel:
+    """The machine with its sigmoid moved by `share_shift`, as the regressions are."""
+    a, b = model.platt
+    return replace(model, platt=(a, b - shift))
+
+
 def without_supports(models: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
     """Class models' documents without support vectors, and the member of the model file that holds them.
 
