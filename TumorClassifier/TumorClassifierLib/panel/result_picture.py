@@ -37,6 +37,7 @@ class FittedPicture:
         if self._picture is None:
             self._timer.stop()
             self._label.clear()
+            self._label.minimumHeight = 0
         else:
             self.fit()
             self._timer.start()
@@ -48,7 +49,9 @@ class FittedPicture:
         width = min(self._label.width, self._picture.width())
         if width > 0 and abs(width - self._width) >= SLACK:
             self._width = width
-            self._label.setPixmap(self._picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
+            scaled = self._picture.scaledToWidth(width, qt.Qt.SmoothTransformation)
+            self._label.setPixmap(scaled)
+            self._label.minimumHeight = scaled.height()  # else a scrolled panel shows only the top of it
 
     def enlarge(self, title: str) -> None:
         """Show it at its full size in a window that may stay open."""
