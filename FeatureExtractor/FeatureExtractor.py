@@ -128,27 +128,17 @@ class FeatureExtractorTest(ScriptedLoadableModuleTest):
     def test_three_segments_give_three_columns_of_their_own(self) -> None:
         """Segments of different size that share one labelmap are measured one by one."""
         import numpy as np
-        import SimpleITK as sitk
         from vtk.util.numpy_support import vtk_to_numpy
 
-        from FeatureExtractorLib.phantom import head_phantom
-        from TumorClassifierLib.scene.volumes import add_segment, add_segmentation, add_volume
-
-        image, mask = head_phantom()
-        volumeNode = add_volume(slicer.mrmlScene, image, "Phantom")
-        segmentationNode = add_segmentation(slicer.mrmlScene, mask, volumeNode, "Phantom outline", "whole")
-        core = sitk.BinaryErode(mask, [3, 3, 0])
-        add_segment(segmentationNode, core, "core")
-        add_segment(segmentationNode, sitk.And(mask, sitk.Not(core)), "rim")
-        segmentIds = list(segmentationNode.GetSegmentation().GetSegmentIDs())
+        volumeNode, segmentationNode, segmentIds = self.addPhantom()
 
         table = FeatureExtractorLogic().extract(volumeNode, segmentationNode, segmentIds).GetTable()
 
         names = [table.GetColumnByName("Name").GetValue(i) for i in range(table.GetNumberOfRows())]
         whole, centre, rim = (vtk_to_numpy(table.GetColumnByName(name)) for name in ("whole", "core", "rim"))
         row = names.index("original_shape_VoxelVolume")
-        voxel = float(np.prod(image.GetSpacing()))
-        self.assertAlmostEqual(whole[row], int(sitk.GetArrayViewFromImage(mask).sum()) * voxel, places=3)
+        voxel = float(np.prod(volumeNode.GetSpacing()))
+        self.assertAlmostEqual(whole[row], self.voxels * voxel, places=3)
         self.assertAlmostEqual(whole[row], centre[row] + rim[row], places=3)
         self.assertGreater(np.mean(whole != centre), 0.9)
         self.assertGreater(np.mean(centre != rim), 0.9)
@@ -161,3 +151,79 @@ class FeatureExtractorTest(ScriptedLoadableModuleTest):
 
         with self.assertRaises(InputError):
             FeatureExtractorLogic().extract(None, None, [])
+
+    def test_panel_measures_what_the_logic_measures(self) -> None:
+        """The panel says what is missing, and its worker process finds the numbers of the logic in this process."""
+        panel = self.openPanel()
+        self.assertFalse(panel.ui.applyButton.enabled)
+        self.assertIn("step 1", panel.ui.applyButton.toolTip)
+        volumeNode, segmentationNode, segmentIds = self.addPhantom()
+        self.assertTrue(panel.ui.applyButton.enabled, panel.ui.applyButton.toolTip)
+        self.skipWhereLacking()
+        panel.parameters.segmentIds = segmentIds[1:2]
+        panel.ui.applyButton.click()
+        self.waitFor(panel.run.button)
+        self.assertIsNotNone(panel.results.result, panel.ui.statusLabel.text)
+        table = FeatureExtractorLogic().extract(volumeNode, segmentationNode, segmentIds[1:2]).GetTable()
+        names = [table.GetColumnByName("Name").GetValue(i) for i in range(table.GetNumberOfRows())]
+        self.assertEqual([name.removeprefix("T1C.") for name in panel.results.result.names], names)
+        (segment,) = panel.results.result.segments
+        column = table.GetColumnByName("core")
+        for i, value in enumerate(segment.features.values()):
+            self.assertAlmostEqual(value, column.GetValue(i), delta=1e-9 * max(1.0, abs(value)))
+
+    def test_panel_cancels_and_survives_a_closed_scene(self) -> None:
+        """A run that is cancelled and one whose scene is closed leave nothing behind."""
+        panel = self.openPanel()
+        self.skipWhereLacking()
+        for end in (panel.ui.applyButton.click, slicer.mrmlScene.Clear):
+            self.addPhantom()
+            panel.ui.applyButton.click()
+            self.assertTrue(panel.run.button.busy, panel.ui.statusLabel.text)
+            end()
+            self.waitFor(panel.run.button)
+            self.assertIsNone(panel.results.result)
+            slicer.mrmlScene.Clear()
+
+    def openPanel(self) -> Any:
+        """The module's panel, shown; the test is skipped where Slicer has no windows at all."""
+        if not hasattr(slicer.modules, "featureextractor"):
+            self.skipTest("There are no windows here, so there is no panel.")
+        representation = slicer.modules.featureextractor.widgetRepresentation()
+        panel = representation.self().panel
+        panel.enter()
+        return panel
+
+    def skipWhereLacking(self) -> None:
+        """Slicer installs nothing while it is being tested."""
+        from TumorClassifierLib.panel.packages import base, missing
+
+        lacking = missing(base())
+        if lacking:
+            self.skipTest(f"Not installed: {', '.join(lacking)}.")
+
+    def waitFor(self, run: Any, seconds: float = 600.0) -> None:
+        """Let the windows live until a run has ended."""
+        import time
+
+        end = time.monotonic() + seconds
+        while run.busy:
+            self.assertLess(time.monotonic(), end, "The worker did not end.")
+            slicer.app.processEvents()
+            time.sleep(0.02)
+
+    def addPhantom(self) -> tuple[Any, Any, list[str]]:
+        """Volume node, segmentation node and the ids of the segments whole, core and rim; `voxels` of the first."""
+        import SimpleITK as sitk
+
+        from FeatureExtractorLib.phantom import head_phantom
+        from TumorClassifierLib.scene.volumes import add_segment, add_segmentation, add_volume
+
+        image, mask = head_phantom()
+        self.voxels = int(sitk.GetArrayViewFromImage(mask).sum())
+        volumeNode = add_volume(slicer.mrmlScene, image, "Phantom")
+        segmentationNode = add_segmentation(slicer.mrmlScene, mask, volumeNode, "Phantom outline", "whole")
+        core = sitk.BinaryErode(mask, [3, 3, 0])
+        add_segment(segmentationNode, core, "core")
+        add_segment(segmentationNode, sitk.And(mask, sitk.Not(core)), "rim")
+        return volumeNode, segmentationNode, list(segmentationNode.GetSegmentation().GetSegmentIDs())
