@@ -130,7 +130,7 @@ def classified(panel: Any, standin: Any, jobs: list[MadeJob]) -> Any:
     return [node for node in nodes if panel.isOwnVolume(node)][-1]
 
 
-KINDS = ("vtkMRMLScalarVolumeNode", "vtkMRMLScalarVolumeDisplayNode", "vtkMRMLCommandLineModuleNode")
+KINDS = ("vtkMRMLScalarVolumeNode", "vtkMRMLCommandLineModuleNode")
 
 
 # --- correcting -------------------------------------------------------------------------------------------------
@@ -187,10 +187,12 @@ def test_slicers_own_correction_leaves_nothing_behind(panel: Any, standin: Any) 
     standin.wait(lambda: not panel.correctStep.run.busy, 60)
     assert state(panel, "correct") == "✓ corrected, in use"
     assert np.allclose(brightest(panel.correctStep.corrected()["T1C"]), brightest(volume))
-    assert [standin.scene.GetNumberOfNodesByClass(kind) for kind in KINDS] == [2, 2, 0]
+    assert [standin.scene.GetNumberOfNodesByClass(kind) for kind in KINDS] == [2, 0]
+    display = panel.correctStep.corrected()["T1C"].GetDisplayNode()
     panel.ui.correctButton.click()
     standin.wait(lambda: not panel.correctStep.run.busy, 60)
-    assert [standin.scene.GetNumberOfNodesByClass(kind) for kind in KINDS] == [2, 2, 0]  # in the old one's place
+    assert [standin.scene.GetNumberOfNodesByClass(kind) for kind in KINDS] == [2, 0]  # in the old one's place
+    assert display.GetScene() is None
 
 
 def test_slicers_own_correction_is_cancelled(panel: Any, standin: Any) -> None:
@@ -253,12 +255,15 @@ def test_two_runs_in_a_row_with_renamed_nodes(panel: Any, standin: Any, made_wor
 def test_no_file_is_named_after_a_patient(panel: Any, standin: Any, made_worker: list[MadeJob]) -> None:
     add_case("DOE^JOHN")
     panel.chooseMissing()
-    classified(panel, standin, made_worker)
-    request = made_worker[0].request
+    panel.ui.classifyButton.click()
+    request, folder = made_worker[0].request, made_worker[0].folder.parent
     assert request["case_id"] == "Case"
     assert "DOE" not in "".join(request["images"].values()) + request["mask"]
-    written = [path.name for path in made_worker[0].folder.parent.rglob("*")]
+    written = [path.name for path in folder.rglob("*")]
     assert written and not [name for name in written if "DOE" in name]
+    made_worker[0].finish = True
+    standin.wait(lambda: not panel.classifyStep.run.busy)
+    assert not folder.exists()  # images of a patient do not stay on the disk
 
 
 ROTATED = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])

@@ -149,6 +149,18 @@ def test_clinical_variables_are_asked_for_with_units_and_levels(two_images: Any)
     assert (age.text, sex.currentIndex) == ("7", 0)
 
 
+def test_the_keyboard_goes_through_the_selectors_and_the_form(two_images: Any) -> None:
+    def after(widget: Any, count: int) -> list[str]:
+        names = []
+        for _step in range(count):
+            widget = widget.nextInFocusChain()
+            names.append(widget.name)
+        return names
+
+    assert after(two_images.ui.imageStep, 12).index("renameButton") >= len(MODALITIES)
+    assert after(two_images.ui.folderButton, 2) == ["clinicalage", "clinicalsex"]
+
+
 def test_a_name_like_a_patients_is_warned_of_and_left_out_of_files(panel: Any) -> None:
     import slicer
 

@@ -12,8 +12,9 @@ from ..model_choice import ClinicalField
 class ClinicalForm:
     """Fields in a form layout. changed() is called when the user fills in something."""
 
-    def __init__(self, layout: Any, changed: Callable[[], None]) -> None:
-        self._layout = layout
+    def __init__(self, layout: Any, after: Any, changed: Callable[[], None]) -> None:
+        """after: the widget from which the keyboard goes on to the first field."""
+        self._layout, self._after = layout, after
         self._changed = changed
         self._fields: tuple[ClinicalField, ...] = ()
         self._filling = False
@@ -47,7 +48,7 @@ class ClinicalForm:
     def _make(self, fields: Sequence[ClinicalField]) -> None:
         while self._layout.rowCount():
             self._layout.removeRow(0)
-        self._fields, self.editors = tuple(fields), {}
+        self._fields, self.editors, before = tuple(fields), {}, self._after
         for field in fields:
             editor = self._chooser(field) if field.kind == "choice" else self._number(field)
             editor.objectName = f"clinical{field.name}"
@@ -60,7 +61,8 @@ class ClinicalForm:
             label.setBuddy(editor)
             label.toolTip = editor.toolTip
             self._layout.addRow(label, editor)
-            self.editors[field.name] = editor
+            qt.QWidget.setTabOrder(before, editor)
+            self.editors[field.name] = before = editor
 
     def _chooser(self, field: ClinicalField) -> Any:
         box = qt.QComboBox()

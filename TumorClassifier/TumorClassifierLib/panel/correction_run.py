@@ -1,5 +1,6 @@
 """The bias correction of several images, one after the other, as one job."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,6 +31,7 @@ class CorrectionRun:
         self.folder = newFolder()
         self._bySlicer, self._newFolder = bySlicer, newFolder
         self._started, self._ended = time.monotonic(), 0.0
+        self._folders = [self.folder]
         self._scratch: list[Any] = []
         self._job = self._start(next(iter(self.volumes)))
 
@@ -62,6 +64,8 @@ class CorrectionRun:
             if event.kind in ("done", "failed", "cancelled"):
                 self._ended = time.monotonic()
                 self._removeScratch()
+                for folder in self._folders:
+                    shutil.rmtree(folder, ignore_errors=True)
         return told
 
     def _modality(self) -> str:
@@ -89,6 +93,7 @@ class CorrectionRun:
         if self._bySlicer:
             return self._startSlicer(volume)
         folder = self._newFolder()
+        self._folders.append(folder)
         image = folder / "image.nrrd"
         sitk.WriteImage(image_of(volume), str(image))
         return start({"work": "correct", "image": str(image), "engine": "fast"}, folder / "run")

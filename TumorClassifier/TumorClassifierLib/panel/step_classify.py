@@ -1,5 +1,6 @@
 """Step 5: one button that classifies and cancels."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class ClassifyStep:
             None  # of the run: the volume that it is shown on, what it is made of
         )
         self._used: list[Any] = []  # nodes whose removal ends the run
+        self._folder: Path | None = None  # its files: images of a patient, so they go as soon as it has ended
         self._failure = ("", "")
         self._said = State("open", "")
         self._said_of: tuple[Any, ...] = ()  # the choices that it was said of
@@ -82,8 +84,8 @@ class ClassifyStep:
         segmentation, segmentId = panel.outline() if summary.needs_outline else (None, "")
         images = panel.imagesToClassify()
         first = panel.firstImage()
-        folder = panel.newFolder()
-        case = write_case(images, segmentation, segmentId, folder / "case")
+        self._folder = panel.newFolder()
+        case = write_case(images, segmentation, segmentId, self._folder / "case")
         clinical = panel.clinicalValues()
         self._inputs = first, Inputs(images, segmentation, segmentId, clinical)
         self._used = [*panel.images().values(), *images.values(), *([segmentation] if segmentation else [])]
@@ -94,29 +96,33 @@ class ClassifyStep:
             "case_id": safe_name(slicer.mrmlScene, first),
             "clinical": clinical,
         }
-        return start(request, folder / "run")
+        return start(request, self._folder / "run")
 
     def onDone(self, folder: Path) -> None:
         """Put the result into the scene and show it."""
-        if self._inputs is None:  # the scene was closed in the meantime
+        inputs, self._inputs, self._used = self._inputs, None, []
+        if inputs is None:  # the scene was closed in the meantime
+            self._removeFiles()
             return
-        volume, inputs = self._inputs
-        self._used, self._inputs = [], None
-        shown, result = show_in_scene(folder / "out", volume, inputs.segmentation)
+        volume, made_of = inputs
+        shown, result = show_in_scene(folder / "out", volume, made_of.segmentation)
+        self._removeFiles()
         self._said = State("done", result.prediction["predicted"])
-        self.panel.resultStep.show(shown, result, volume, inputs)
+        self.panel.resultStep.show(shown, result, volume, made_of)
         self.ui.resultStep.collapsed = False
         self.panel.update()
 
     def onFailed(self, sentence: str, details: str) -> None:
         """Say what went wrong; the log is behind a button."""
         self._used, self._inputs, self._failure = [], None, (sentence, details)
+        self._removeFiles()
         self._said = State("wrong", _("failed"))
         self.panel.update()
 
     def onCancelled(self) -> None:
         """Nothing has changed."""
         self._used, self._inputs = [], None
+        self._removeFiles()
         self._said = State("open", _("cancelled"))
         self.panel.update()
 
@@ -125,8 +131,15 @@ class ClassifyStep:
         panel = self.panel
         segmentation, segmentId = panel.outline()
         images = sorted((modality, volume.GetID()) for modality, volume in panel.imagesToClassify().items())
-        outline = (segmentation.GetID(), segmentId) if segmentation is not None else None
+        drawn = segmentation.GetSegmentation().GetSegment(segmentId) if segmentId else None
+        labelmap = drawn.GetRepresentation("Binary labelmap") if drawn is not None else None
+        outline = (segmentId, labelmap.GetMTime() if labelmap is not None else 0)
         return panel.modelName(), images, outline, panel.clinicalValues()
+
+    def _removeFiles(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def onDetails(self) -> None:
         """Show the log of the run that failed."""

@@ -30,10 +30,9 @@ class ImageStep:
 
     def update(self) -> None:
         """Show what the parameter node says."""
-        modalities = self.panel.modalities()
-        if modalities != self._modalities:
+        modalities, node = self.panel.modalities(), self.panel.parameterNode
+        if modalities != self._modalities and node is not None:
             self._makeSelectors(modalities)
-        node = self.panel.parameterNode
         self._filling = True
         for modality, selector in self.selectors.items():
             chosen = node.image(modality) if node is not None else None
@@ -85,7 +84,7 @@ class ImageStep:
         layout = self.ui.imageSelectors.layout()
         while layout.rowCount():
             layout.removeRow(0)
-        self.selectors = {}
+        self.selectors, before = {}, self.ui.imageStep
         for modality in modalities:
             selector = slicer.qMRMLNodeComboBox()
             selector.nodeTypes = [VOLUME]
@@ -94,6 +93,7 @@ class ImageStep:
             selector.addEnabled = False
             selector.removeEnabled = False
             selector.renameEnabled = True
+            selector.focusPolicy = qt.Qt.StrongFocus  # so that it has a place in the order of the keyboard
             selector.noneDisplay = _("Choose an image")
             selector.objectName = f"imageSelector{modality}"
             selector.toolTip = _("The image that the model calls {image}.").format(image=modality)
@@ -103,7 +103,8 @@ class ImageStep:
             label.setBuddy(selector)
             label.toolTip = selector.toolTip
             layout.addRow(label, selector)
-            self.selectors[modality] = selector
+            qt.QWidget.setTabOrder(before, selector)
+            self.selectors[modality] = before = selector
         self._modalities = tuple(modalities)
 
     def _onChosen(self, modality: str, volume: Any) -> None:

@@ -25,7 +25,7 @@ class ModelStep:
         self.summaries: dict[str, ModelSummary] = {}
         self._card: ModelSummary | None = None
         self._filling = False
-        self.form = ClinicalForm(ui.clinicalBox.layout(), self.onClinical)
+        self.form = ClinicalForm(ui.clinicalBox.layout(), ui.folderButton, self.onClinical)
         ui.modelList.connect("currentRowChanged(int)", self.onModel)
         ui.installButton.connect("clicked(bool)", self.onInstall)
         ui.removeButton.connect("clicked(bool)", self.onRemove)

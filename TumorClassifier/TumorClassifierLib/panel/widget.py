@@ -87,10 +87,10 @@ class Panel(VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The panel is about to be destroyed, or the module reloaded."""
+        self._untie()
+        self.removeObservers()
         self._tell("exit")
         self._tell("cleanup")
-        self.setParameterNode(None)
-        self.removeObservers()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -102,14 +102,18 @@ class Panel(VTKObservationMixin):
 
     def setParameterNode(self, node: Any | None) -> None:
         """Tie the panel to a parameter node, or to none."""
-        if self.parameterNode is not None:
-            self.parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self.parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onChanged)
-        self.parameterNode, self._guiTag = node, None
+        self._untie()
+        self.parameterNode = node
         if node is not None:
             self._guiTag = node.connectGui(self.widget)
             self.addObserver(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onChanged)
         self.update()
+
+    def _untie(self) -> None:
+        if self.parameterNode is not None:
+            self.parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(self.parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onChanged)
+        self.parameterNode, self._guiTag = None, None
 
     def chooseMissing(self) -> None:
         """Let the steps choose what is not chosen yet, the model first."""
