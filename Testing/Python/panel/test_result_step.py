@@ -147,6 +147,28 @@ def test_where_the_map_points_is_said(step: Any, standin: Any) -> None:
     assert "0.0 mm from the centre, inside" in step.ui.mapHint.text
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"probabilities": {"glioma": 0.2, "meningioma": 0.75, "pituitary": 0.05}}, "was changed since"),
+        ({"model": {"name": "brain-t1c-3class", "version": "1", "sha256": "0" * 64}}, "was replaced since"),
+    ],
+)
+def test_a_map_that_belongs_to_another_answer_is_refused(
+    changes: dict[str, Any], said: str, step: Any, standin: Any, tmp_path: Path
+) -> None:
+    from FeatureExtractorLib.errors import TumorClassifierError
+    from TumorClassifierLib.result_files import write_result
+
+    MADE.show_in(step, standin.scene)
+    image = MADE.made_image()
+    write_result(MADE.made_result(image, MADE.made_mask(image), **changes), tmp_path / "out")
+    step.map._asked = step.kept
+    with pytest.raises(TumorClassifierError, match=said):
+        step.map._onDone(tmp_path)
+    assert len(step.kept.maps) == 1
+
+
 # --- the table
 
 

@@ -163,7 +163,7 @@ def test_a_model_is_trained_judged_and_installed(
     standin.wait(lambda: not tab.trainRun.busy, 600)
     assert (tmp_path / "made.tcmodel").is_file(), ui.trainStatus.text
     assert not (tmp_path / "made.unfinished").exists() and ui.freshButton.isHidden()
-    assert "16 patients" in ui.outcomeLabel.text and "2 cases were left out" in ui.outcomeLabel.text
+    assert "16 patients" in ui.outcomeLabel.text and "Left out: 2 cases" in ui.outcomeLabel.text
     headers = [ui.metricsTable.horizontalHeaderItem(j).text() for j in range(ui.metricsTable.columnCount)]
     assert headers[:3] == ["Model", "Judged by", "AUC"]
     assert ui.metricsTable.item(0, 0).text() == "nomogram" and "(" in ui.metricsTable.item(0, 2).text()

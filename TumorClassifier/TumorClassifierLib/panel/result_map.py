@@ -1,5 +1,6 @@
 """The activation map of a result: how it is shown, where it points, and other ones, which the worker draws."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ from FeatureExtractorLib.errors import TumorClassifierError
 
 from ..explain.cam import NAMES
 from ..model_choice import ModelSummary, model_summaries
-from ..report.numbers import fixed, percent
 from ..result_files import read_result
 from ..scene.hierarchy import place_beside
 from ..scene.markups import add_focus
 from ..scene.overlay import add_cam, show_in_slices
 from ..worker import start
 from .packages import ensure, needed_for
+from .result_buttons import enable
 from .result_folder import RunFolder
-from .result_nodes import CLASS, FOCUS, METHOD, KeptResult, focal_point, focus_of_map
-from .result_request import inputs_missing, map_request
+from .result_map_words import empty_map, map_in_words, no_map, no_model, why_not_draw
+from .result_nodes import CLASS, FOCUS, METHOD, KeptResult, focal_point
+from .result_request import map_request
 from .run_button import RunButton
+
+SAME = 1e-4  # of a probability
 
 
 class MapControls(VTKObservationMixin):
@@ -70,7 +74,7 @@ class MapControls(VTKObservationMixin):
         shown = self._kept.shownMap
         self._observe(shown.GetDisplayNode() if shown is not None else None)
         self._follow()
-        self.ui.mapHint.text = self.in_words() or self._noMap()
+        self.ui.mapHint.text = self.in_words() or no_map(self._kept, self.model)
         draws = shown is not None or bool(self.model and self.model.activations)
         for widget in (self.ui.mapClassBox, self.ui.mapMethodBox):
             widget.enabled = draws and not self._noChoice(widget)
@@ -78,18 +82,15 @@ class MapControls(VTKObservationMixin):
             if widget is self.ui.mapMethodBox:
                 what = _("How the map is made.")
             widget.toolTip = self._noChoice(widget) or what
-        why_not = "" if shown is not None else self._noMap()
+        why_not = "" if shown is not None else no_map(self._kept, self.model)
         for widget, what in (
             (self.ui.opacitySlider, _("How much of the map covers the image.")),
             (self.ui.thresholdSlider, _("Weaker parts of the map are not shown.")),
         ):
-            widget.enabled = not why_not
-            widget.toolTip = why_not or what
-        self.ui.jumpButton.enabled = not (why_not or self._empty(shown))
-        self.ui.jumpButton.toolTip = (
-            why_not or self._empty(shown) or _("Move the slices to where the map is strongest.")
-        )
-        self.run.setReasons([reason for reason in [self._whyNotDraw()] if reason])
+            enable(widget, what, why_not)
+        nowhere = why_not or empty_map(shown)
+        enable(self.ui.jumpButton, _("Move the slices to where the map is strongest."), nowhere)
+        self.run.setReason(why_not_draw(self._kept, self.model, *self._chosen()))
 
     def display(self) -> None:
         """Lay the map that is looked at over the image in every slice view, and show its focal point only."""
@@ -104,30 +105,7 @@ class MapControls(VTKObservationMixin):
 
     def in_words(self) -> str:
         """Which map is looked at, and where it points; "" without one."""
-        shown = self._kept.shownMap if self._kept is not None else None
-        if shown is None or self._kept is None:
-            return ""
-        label, predicted = shown.GetAttribute(CLASS) or "", self._kept.prediction["predicted"]
-        words = [
-            _("{method} map for {name}.").format(
-                method=NAMES.get(shown.GetAttribute(METHOD) or "", _("Activation")), name=label
-            )
-        ]
-        if label != predicted:
-            words.append(_("The case was called {name}.").format(name=predicted))
-        focus = focus_of_map(shown)
-        if focus:
-            peak = focus["peak"]
-            words.append(
-                _("{share} of it is inside the tumour; it is strongest {distance} mm from the centre, {side}.").format(
-                    share=percent(focus["mass_inside"], 0),
-                    distance=fixed(peak["to_centre_mm"], 1),
-                    side=_("inside") if peak["inside"] else _("outside"),
-                )
-            )
-        elif self._empty(shown):
-            words.append(self._empty(shown))
-        return " ".join(words)
+        return map_in_words(self._kept) if self._kept is not None else ""
 
     def cancel(self) -> None:
         """End the drawing of a map."""
@@ -139,51 +117,16 @@ class MapControls(VTKObservationMixin):
         self.removeObservers()
         self._folder.remove()
 
-    # --- why something cannot be done ---------------------------------------------------------------------------
-
-    def _noMap(self) -> str:
-        if self.model is not None and not self.model.activations:
-            return _("The model {name} draws no map, for it sees no picture.").format(name=self.model.name)
-        if self._kept is not None and not self._kept.maps:
-            return _("The map was removed from the scene; draw it again.")
-        return _("No map is chosen.")
-
-    def _empty(self, node: Any | None) -> str:
-        if node is not None and focal_point(node) is None:
-            return _("This map is empty: nothing in the image spoke for {name}.").format(
-                name=node.GetAttribute(CLASS) or ""
-            )
-        return ""
-
     def _noChoice(self, box: Any) -> str:
+        """Why there is nothing to choose in a box."""
+        assert self._kept is not None
         if box.count > 1:
             return ""
         if self.model is None:
-            return self._noModel()
+            return no_model(self._kept)
         if box is self.ui.mapMethodBox and box.count:
             return _("The model {name} makes its map in one way only.").format(name=self.model.name)
-        return self._noMap()
-
-    def _noModel(self) -> str:
-        assert self._kept is not None
-        model = self._kept.prediction["model"]
-        return _(
-            "The model {name} {version} that made this result is not installed here; install it in step 4 to draw "
-            "other maps."
-        ).format(name=model["name"], version=model["version"])
-
-    def _whyNotDraw(self) -> str:
-        if self._kept is None:
-            return _("There is no result.")
-        if self.model is None:
-            return self._noModel()
-        if not self.model.activations:
-            return self._noMap()
-        if reason := inputs_missing(self._kept):
-            return reason
-        if self._kept.mapOf(*self._chosen()) is not None:
-            return _("This map is drawn already; choose another class or method.")
-        return ""
+        return no_map(self._kept, self.model)
 
     # --- what the user does -------------------------------------------------------------------------------------
 
@@ -290,6 +233,10 @@ class MapControls(VTKObservationMixin):
             raise TumorClassifierError(
                 _("The model was replaced since this result was made, so its map would not belong to it.")
             )
+        if not _same(result.prediction["probabilities"], kept.prediction["probabilities"]):
+            raise TumorClassifierError(
+                _("The image or the outline was changed since this result was made; classify it again in step 5.")
+            )
         if result.cam is not None:
             scene, volume = slicer.mrmlScene, kept.volume
             shown = result.prediction["map"]["class"]
@@ -310,6 +257,11 @@ class MapControls(VTKObservationMixin):
     def _onCancelled(self) -> None:
         """Nothing has changed."""
         self._asked = None
+
+
+def _same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether two runs gave the same answer, up to rounding."""
+    return one.keys() == other.keys() and all(abs(one[name] - other[name]) < SAME for name in one)
 
 
 def _model_of(kept: KeptResult | None) -> ModelSummary | None:

@@ -26,6 +26,7 @@ CLASS, METHOD, FOCUS_WORDS = "TumorClassifier.Class", "TumorClassifier.Method", 
 PREDICTION, VOLUME, IMAGE, SEGMENTATION = "prediction", "volume", "image", "segmentation"
 MAP, SHOWN_MAP, FOCUS = "map", "shownMap", "focus"
 FIGURE, CHART, TABLE = "figure", "chart", "table"
+ROLES = (PREDICTION, VOLUME, IMAGE, SEGMENTATION, MAP, FIGURE, CHART, TABLE)
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ class KeptResult:
             segmentId,
             self._content.get("clinical", {}),
         )
+
+    @property
+    def parts(self) -> set[str]:
+        """The ids of all nodes that it refers to."""
+        return {node.GetID() for role in ROLES for node in _references(self.node, role)}
 
     def mapOf(self, label: str, method: str) -> Any | None:
         """The map of a class by a method, where it was drawn."""

@@ -12,6 +12,7 @@ from FeatureExtractorLib.resources import resource_path
 
 from ..results import ClassificationResult
 from ..scene.results import ShownResult
+from .result_buttons import enable
 from .result_export import Exports
 from .result_map import MapControls
 from .result_nodes import IS_RESULT, TABLE, Inputs, KeptResult, keep_result, results_in
@@ -20,7 +21,6 @@ from .result_table import fill, show_matching
 from .result_words import DARK, LIGHT, answer_html, as_text, contributions_html
 from .step_header import State, show_state
 
-SHOWN_KINDS = ("vtkMRMLDisplayableNode", "vtkMRMLTextNode", "vtkMRMLPlotChartNode")  # that a result shows
 REFERENCE = "Result"  # of the parameter node: the result that is looked at
 
 
@@ -31,6 +31,7 @@ class ResultStep(VTKObservationMixin):
         super().__init__()
         self.logic = logic
         self.kept: KeptResult | None = None
+        self._parts: set[str] = set()  # ids of the nodes that are shown
         self.widget = slicer.util.loadUI(str(resource_path("UI/Result.ui", __file__)))
         self._header, self._title, self._tip = parent, parent.text, parent.toolTip
         parent.layout().addWidget(self.widget)
@@ -83,6 +84,7 @@ class ResultStep(VTKObservationMixin):
             self.restore()
         else:
             self.map.update()
+            self.exports.update()
 
     def cleanup(self) -> None:
         """The panel is about to be destroyed."""
@@ -106,6 +108,7 @@ class ResultStep(VTKObservationMixin):
         self.ui.emptyLabel.text = self._empty(node)
         several = len(results_in(slicer.mrmlScene)) > 1
         self.ui.resultSelector.visible = self.ui.resultSelectorLabel.visible = several
+        self._parts = self.kept.parts if self.kept is not None else set()
         if self.kept is not None:
             self.logic.getParameterNode().parameterNode.SetNodeReferenceID(REFERENCE, self.kept.node.GetID())
             self._showWords()
@@ -201,11 +204,5 @@ class ResultStep(VTKObservationMixin):
             return
         if node.GetAttribute(IS_RESULT):
             self.restore()
-        elif self.kept is not None and any(node.IsA(kind) for kind in SHOWN_KINDS):
+        elif self.kept is not None and node.GetID() in self._parts:
             self._open(self.kept.node)
-
-
-def enable(button: Any, what: str, why_not: str) -> None:
-    """Let a button be pressed, its tooltip saying what it does; or not, its tooltip saying why."""
-    button.enabled = not why_not
-    button.toolTip = why_not or what

@@ -16,9 +16,11 @@ from FeatureExtractorLib.files import atomic_path
 from ..bundle import SUFFIX, read_bundle
 from ..card import with_interval
 from ..recipes import recipe_module
+from ..report.numbers import counted
 from ..store import install_model
 from ..worker import start
 from .packages import ensure, needed_for
+from .result_buttons import enable
 from .result_folder import RunFolder
 from .result_picture import FittedPicture, picture_of_file
 from .run_button import RunButton
@@ -68,10 +70,10 @@ class Outcome:
             (self.ui.installModelButton, _("Put the model beside the installed ones, to be chosen in step 4.")),
             (self.ui.saveModelButton, _("Save a copy of the model file.")),
         ):
-            button.enabled = not gone
-            button.toolTip = gone or what
+            enable(button, what, gone)
         self.report.setReason(gone)
         self.figures.setReason(gone or (_("The figures are drawn already.") if self._figures else ""))
+        self.ui.figuresButton.visible = not self._figures
 
     def draw(self) -> None:
         """Draw the figures, as the button does."""
@@ -184,7 +186,7 @@ def _words(manifest: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
     parts += [f"<p><b>{escape(_('Warning'))}:</b> {escape(str(text))}</p>" for text in manifest["warnings"]]
     if left_out:
         rows = "".join(f"<li>{escape(case)}: {escape(reason)}</li>" for case, reason in left_out.items())
-        title = _("{count} cases were left out:").format(count=len(left_out))
+        title = _("Left out: {cases}").format(cases=counted(len(left_out), _("case")))
         parts.append(f"<p>{escape(title)}</p><ul>{rows}</ul>")
     return "".join(parts)
 

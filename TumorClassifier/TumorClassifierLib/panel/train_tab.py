@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -17,6 +18,7 @@ from ..recipes import RECIPES, recipe_module
 from ..worker import start
 from .details import show_details
 from .packages import ensure, needed_for
+from .result_buttons import enable
 from .result_folder import RunFolder
 from .result_picture import FittedPicture
 from .run_button import RunButton
@@ -38,6 +40,9 @@ class TrainTab:
         self.widget = slicer.util.loadUI(str(resource_path("UI/Train.ui", __file__)))
         parent.layout().addWidget(self.widget)
         self.ui = slicer.util.childWidgetVariables(self.widget)
+        files = ctk.ctkPathLineEdit
+        self.ui.manifestPath.filters = files.Files | files.Readable
+        self.ui.modelPath.filters = files.Files | files.Writable  # its button asks where to save
         self._folder = RunFolder()
         self._failure = ("", "")
         self._started: tuple[Path, Path] | None = None  # of the run: the model file and what it keeps to go on from
@@ -105,12 +110,12 @@ class TrainTab:
         self.ui.settingsProblem.text = problem
         self.ui.settingsProblem.visible = bool(problem)
         changed = bool(problem) or bool(self.form.values())
-        _enable(
+        enable(
             self.ui.resetSettingsButton,
             _("Put every setting back to its default."),
             "" if changed else _("Every setting has its default."),
         )
-        _enable(
+        enable(
             self.ui.saveSettingsButton,
             _("Write what differs from the defaults to a settings file (.yaml)."),
             _("Correct the settings first: {problem}").format(problem=problem) if problem else "",
@@ -270,6 +275,9 @@ class TrainTab:
     def _onData(self, data: Mapping[str, Any]) -> None:
         self.curves.add(data)
         self.picture.show(draw(self.curves, self.widget))
+        self.ui.curvesPicture.toolTip = _(
+            "Loss and accuracy by epoch of the network that is trained now: number {count} of this training."
+        ).format(count=max(self.curves.trainings))
 
     def _onTrainDone(self, folder: Path) -> None:
         assert self._started is not None
@@ -290,8 +298,3 @@ class TrainTab:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         self.update()
-
-
-def _enable(button: Any, what: str, why_not: str) -> None:
-    button.enabled = not why_not
-    button.toolTip = why_not or what
