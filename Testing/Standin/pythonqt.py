@@ -6,7 +6,6 @@ enumeration values are integers without a scope, keyword arguments are refused. 
 
 import ctypes
 import enum
-import inspect
 import sys
 import types
 import weakref
@@ -16,11 +15,13 @@ from typing import Any
 import problems
 import shiboken6
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+from qt_signals import find_signal, fitted, normal, signal_text
 
 LIBRARIES: list[Any] = [QtCore, QtGui, QtWidgets, QtUiTools]
 FIRST_OF_PAIR = {"getOpenFileName", "getSaveFileName", "getOpenFileNames", "getText", "getItem", "getInt", "getDouble"}
 
 _classes: dict[type, type] = {}
+_links: dict[int, list[tuple[str, Any, Any, Callable[..., None]]]] = {}  # by address: signal, slot, and what ties them
 _wrappers: weakref.WeakValueDictionary[int, "Wrapped"] = weakref.WeakValueDictionary()
 
 
@@ -136,20 +137,24 @@ class Wrapped(metaclass=_WrappedType):
         if receivers_slot is not None:
             slot = getattr(slot, receivers_slot.lstrip("12").partition("(")[0])
         target = _alive(self)
-        found = _signal(target, signal)
+        found = find_signal(target, signal)
         if found is None:
             problems.record("unknown signal", f"signal '{signal}' does not exist on {type(self).__name__}")
             return False
         instance, count = found
-        call = _slot(slot, count)
+        call = fitted(slot, count, wrap)
         instance.connect(call)
-        _links.setdefault(_address(target), []).append((_normal(signal), slot, instance, call))
+        address = _address(target)
+        if address not in _links:
+            _links[address] = []
+            target.destroyed.connect(lambda: _links.pop(address, None))
+        _links[address].append((normal(signal), slot, instance, call))
         return True
 
     def disconnect(self, signal: str, slot: Any = None) -> bool:
         """Undo `connect`; without a slot, every connection of the signal that Python made."""
         links = _links.get(_address(_alive(self)), [])
-        chosen = [link for link in links if link[0] == _normal(signal) and slot in (None, link[1])]
+        chosen = [link for link in links if link[0] == normal(signal) and slot in (None, link[1])]
         for link in chosen:
             link[2].disconnect(link[3])
             links.remove(link)
@@ -202,7 +207,7 @@ class Signal:
     """A signal as an attribute: `button.clicked.connect(f)`, `button.clicked.emit(True)`."""
 
     def __init__(self, owner: Wrapped, instance: Any, name: str) -> None:
-        self._owner, self._instance, self._text = owner, instance, _signal_text(owner._object, name)
+        self._owner, self._instance, self._text = owner, instance, signal_text(owner._object, name)
 
     def connect(self, slot: Any) -> bool:
         return self._owner.connect(self._text, slot)
@@ -280,62 +285,6 @@ def install() -> types.ModuleType:
     module.__getattr__ = attribute  # type: ignore[method-assign]
     sys.modules["qt"] = module
     return module
-
-
-# Signals and slots
-
-_links: dict[int, list[tuple[str, Any, Any, Callable[..., None]]]] = {}
-
-
-def _own_signals(qt_class: type) -> dict[str, str]:
-    """Signals of the stand-in's own widgets: the text in C++ and the name of the signal in PySide6."""
-    return {text: name for c in reversed(qt_class.__mro__) for text, name in vars(c).get("SIGNALS", {}).items()}
-
-
-def _normal(signal: str) -> str:
-    text = signal.lstrip("12").replace(" ", "")
-    return text.replace("const", "").replace("&", "")
-
-
-def _signal(target: QtCore.QObject, signal: str) -> tuple[Any, int] | None:
-    """A signal by its text, and how many arguments it has."""
-    text = _normal(signal)
-    name, _, arguments = text.rstrip(")").partition("(")
-    own = _own_signals(type(target)).get(text)
-    if own is None and target.metaObject().indexOfSignal(text) < 0:
-        return None
-    return getattr(target, own or name), len(arguments.split(",")) if arguments else 0
-
-
-def _signal_text(target: QtCore.QObject, name: str) -> str:
-    """The first signal of a name, as it is written in C++."""
-    for text, own in _own_signals(type(target)).items():
-        if own == name:
-            return text
-    described = target.metaObject()
-    texts = [bytes(described.method(i).methodSignature()).decode() for i in range(described.methodCount())]
-    return next(text for text in texts if text.startswith(f"{name}("))
-
-
-def _slot(slot: Any, count: int) -> Callable[..., None]:
-    """A function of exactly as many arguments as the slot shall get, which is what PySide6 looks at."""
-    declared = _declared_arguments(slot)
-    count = count if declared is None else min(count, declared)
-    if count == 0:
-        return lambda: slot()
-    if count == 1:
-        return lambda a: slot(wrap(a))
-    if count == 2:
-        return lambda a, b: slot(wrap(a), wrap(b))
-    return lambda a, b, c: slot(wrap(a), wrap(b), wrap(c))
-
-
-def _declared_arguments(slot: Any) -> int | None:
-    """How many arguments a function or method declares, defaults counted; None where it gets all of them."""
-    function = slot.__func__ if inspect.ismethod(slot) else slot
-    if not inspect.isfunction(function) or function.__code__.co_flags & inspect.CO_VARARGS:
-        return None
-    return function.__code__.co_argcount - (1 if inspect.ismethod(slot) else 0)
 
 
 # Objects and properties
