@@ -1,10 +1,11 @@
-"""Draw the pictures of the README and the tutorial: both panels in each state, on the drawn head and on real data.
+"""Draw the pictures of the tutorial and of the Extension Index: both panels in each state, on the drawn head.
 
-    python Testing/Tools/screenshots.py [--out FOLDER] [--only NAME ...] [--dark] [--font 150]
+    python Testing/Tools/screenshots.py [--out FOLDER] [--only NAME ...] [--real] [--dark] [--font 150]
 
-The panels are real, with their workers and models, on the stand-in for Slicer's application. Real data are taken from
-../shared/data or the folder that TUMORCLASSIFIER_TEST_DATA names; without them the drawn head is all there is, and
-what needs more is left out and said so. --dark and --font are for looking at the panels otherwise than at home.
+The panels are real, with their workers and models, on the stand-in for Slicer's application. The Train tab's cases are
+real slices from ../shared/data or the folder that TUMORCLASSIFIER_TEST_DATA names, and its picture is left out, which
+is said, where there are none. --real (a real case in the place of the drawn head), --dark and --font are for looking
+at the panels, not for pictures to keep.
 """
 
 import argparse
@@ -28,17 +29,16 @@ OUTLINE_OF_BRAIN1 = "brain1_label.nrrd"
 class Studio:
     """The running stand-in, its window, and where pictures go."""
 
-    def __init__(self, folder: Path, data: Path | None, only: list[str], dark: bool, font: int) -> None:
+    def __init__(self, arguments: argparse.Namespace, data: Path | None) -> None:
         from start import start
 
         self.standin = start()
-        self.folder, self.data, self.only = folder, data, only
-        self.scratch = Path(tempfile.mkdtemp(prefix="tumorclassifier-pictures-"))
-        self._look(dark, font)
+        self.folder, self.data, self.only, self.real = arguments.out, data, arguments.only, arguments.real
+        self._look(arguments.dark, arguments.font)
         self.window = self.standin.open_window(*WINDOW)
         for name in ("FeatureExtractor", "TumorClassifier"):
             self.standin.load(REPOSITORY / name / f"{name}.py")
-        folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def _look(self, dark: bool, font: int) -> None:
         from PySide6.QtGui import QColor, QPalette
@@ -107,12 +107,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=PICTURES)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--real", action="store_true")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--font", type=int, default=100)
     arguments = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     chosen = Path(os.environ.get("TUMORCLASSIFIER_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    studio = Studio(arguments.out, chosen if chosen.is_dir() else None, arguments.only, arguments.dark, arguments.font)
+    studio = Studio(arguments, chosen if chosen.is_dir() else None)
     for draw in (draw_classification, draw_measurement, draw_training):
         draw(studio)
         studio.standin.scene.Clear()
@@ -122,24 +123,26 @@ def draw_classification(studio: Studio) -> None:
     """TumorClassifier from an empty scene to the result."""
     panel = studio.panel("TumorClassifier")
     ui = panel.ui
-    studio.keep("classify-empty", studio.window)
+    studio.keep_panel("classify-empty", panel)
     volume, segmentation = load_case(studio, panel)
     show_tumour(volume, segmentation)
     studio.keep("classify-ready", studio.window)
     ui.editorSection.collapsed = False
-    studio.keep("segment-editor", studio.window)
+    studio.keep_panel("segment-editor", panel)
     ui.editorSection.collapsed = True
     ui.modelStep.collapsed, ui.imageStep.collapsed, ui.segmentStep.collapsed = False, True, True
-    studio.keep("model-card", studio.window)
+    studio.keep_panel("model-card", panel)
     ui.modelStep.collapsed = True
     ui.correctStep.collapsed = False
     ui.correctButton.click()
     studio.until(lambda: not panel.correctStep.run.busy)
-    studio.keep("bias-corrected", studio.window)
+    studio.keep_panel("bias-corrected", panel)
     ui.correctStep.collapsed = True
+    ui.useCorrected.checked = False  # the model corrects by itself
     ui.classifyButton.click()
-    studio.until(lambda: ui.classifyProgress.value > 20 or not panel.classifyStep.run.busy)
-    studio.keep("classify-running", studio.window)
+    early = ("Starting", "Reading", "")
+    studio.until(lambda: not panel.classifyStep.run.busy or ui.classifyLabel.text.split(" ")[0] not in early)
+    studio.keep_panel("classify-running", panel)
     studio.until(lambda: not panel.classifyStep.run.busy)
     if panel.resultStep.kept is None:
         sys.exit(f"no result: {ui.classifyLabel.text}")
@@ -150,15 +153,14 @@ def draw_classification(studio: Studio) -> None:
 
 
 def load_case(studio: Studio, panel: Any) -> tuple[Any, Any]:
-    """brain1 with its outline where there are real data, or else the drawn head."""
+    """The drawn head, or brain1 with its outline."""
     import SimpleITK as sitk
     import slicer
 
     from TumorClassifierLib.panel.sample_data import TERMINOLOGY
     from TumorClassifierLib.scene.volumes import add_segmentation, add_volume
 
-    if studio.data is None:
-        print("no real data: the drawn head is classified", flush=True)
+    if studio.data is None or not studio.real:
         panel.ui.sampleDataButton.click()
         return panel.firstImage(), panel.outline()[0]
     folder = studio.data / "pyradiomics_cases"
@@ -202,13 +204,11 @@ def draw_measurement(studio: Studio) -> None:
     volume, segmentation = load_case(studio, classifier)
     panel = studio.panel("FeatureExtractor")
     show_tumour(volume, segmentation)
-    studio.keep("features-ready", studio.window)
+    studio.keep_panel("features-ready", panel)
     panel.ui.applyButton.click()
     studio.until(lambda: not panel.run.button.busy)
-    for step in ("imagesStep", "segmentsStep", "featuresStep"):
-        getattr(panel.ui, step).collapsed = True
+    panel.ui.featuresStep.collapsed = True
     studio.keep("features-table", studio.window)
-    studio.keep_panel("features-panel", panel)
 
 
 def draw_training(studio: Studio) -> None:
@@ -222,28 +222,33 @@ def draw_training(studio: Studio) -> None:
     tab.ui.manifestPath.currentPath = str(write_manifest(studio))
     tab.ui.checkButton.click()
     studio.until(lambda: not tab.checkRun.busy)
-    studio.keep("train-checked", studio.window)
+    studio.keep_panel("train-checked", panel)
 
 
 def write_manifest(studio: Studio) -> Path:
-    """Six slices of each of two classes of the public brain tumour slices, one with a mistake in it."""
+    """Six slices of each of two classes of public brain tumours in a folder of a short name, one mask missing."""
     import csv
+    import shutil
 
     assert studio.data is not None
-    source, path = studio.data / "brain_t1c_slices", studio.scratch / "cohort.csv"
+    source, folder = studio.data / "brain_t1c_slices", Path(tempfile.gettempdir()) / "cohort"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     with open(source / "slices.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+    with open(folder / "cohort.csv", "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["case_id", "patient_id", "image_T1C", "mask", "label", "cohort"])
         for label in ("meningioma", "glioma"):
             patients = sorted({row["patient"] for row in rows if row["class"] == label})[:6]
             for n, patient in enumerate(patients):
                 row = next(row for row in rows if row["patient"] == patient and row["class"] == label)
-                mask = source / (row["mask"] if n != 3 or label == "glioma" else "masks/missing.png")
-                cohort = "test" if n == 5 else "train"
-                writer.writerow([row["slice"], patient, source / row["image"], mask, label, cohort])
-    return path
+                image, mask = f"{row['slice']}.jpg", f"{row['slice']}.png"
+                shutil.copyfile(source / row["image"], folder / image)
+                if (label, n) != ("meningioma", 1):
+                    shutil.copyfile(source / row["mask"], folder / mask)
+                writer.writerow([row["slice"], patient, image, mask, label, "test" if n == 5 else "train"])
+    return folder / "cohort.csv"
 
 
 if __name__ == "__main__":
