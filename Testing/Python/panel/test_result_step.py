@@ -63,6 +63,23 @@ def test_names_are_no_markup(step: Any, standin: Any) -> None:
     assert "does not tell" in step.ui.contributionsLabel.text
 
 
+def test_long_names_do_not_widen_the_panel(step: Any, standin: Any) -> None:
+    name = "astrocytoma, IDH-mutant, CNS WHO grade 4 (glioblastoma-like appearance in contrast-enhanced images)"
+    feature = "T1C.log-sigma-5-0-mm-3D_gldm_LargeDependenceHighGrayLevelEmphasis"
+    moved = {"block": "Rad-score", "feature": feature, "value": 6568.0, "contribution": 0.28}
+    MADE.show_in(
+        step,
+        standin.scene,
+        classes=["other", name],
+        positive=name,
+        predicted=name,
+        probabilities={"other": 0.2, name: 0.8},
+        contributions=[moved],
+    )
+    step.exports.tell("")
+    assert step.widget.minimumSizeHint.width() < 340  # pixels; Slicer's module panel is rarely narrower
+
+
 def test_the_text_for_the_clipboard_has_everything(step: Any, standin: Any) -> None:
     import slicer
 

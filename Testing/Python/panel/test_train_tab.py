@@ -73,6 +73,11 @@ def test_it_says_what_is_missing_and_what_comes_first(tab: Any, cohort: Path, tm
     assert "version" in reasons(ui.trainButton)
 
 
+def test_it_fits_a_narrow_panel(tab: Any) -> None:
+    tab.ui.settingsSection.collapsed = False
+    assert tab.widget.minimumSizeHint.width() < 420
+
+
 def test_settings_that_the_recipe_refuses_are_said(tab: Any, cohort: Path) -> None:
     ui = tab.ui
     ui.manifestPath.currentPath = str(cohort)

@@ -15,6 +15,7 @@ from ..dicom_output import FILES
 from ..scene.storage import SUFFIX, save_mrb
 from ..worker import start
 from .packages import ensure, needed_for
+from .result_buttons import breakable
 from .result_folder import RunFolder
 from .result_nodes import KeptResult
 from .result_request import dicom_missing, dicom_request, inputs_missing, report_request
@@ -88,7 +89,7 @@ class Exports:
         written = next((folder / "out").glob("report.*"))
         with atomic_path(self._to) as temporary:
             shutil.copyfile(written, temporary)
-        self.tell(_("The report was saved as {path}.").format(path=self._to))
+        self.tell(_("The report was saved as {path}.").format(path=breakable(self._to)))
 
     def _whyNoReport(self) -> str:
         if self._kept is not None and self.step.map.model is None:
@@ -119,14 +120,16 @@ class Exports:
         with readable_write_errors(self._to):
             for name in FILES:
                 shutil.copyfile(folder / "out" / name, self._to / name)
-        self.tell(_("{files} were written to {folder}.").format(files=_(" and ").join(FILES), folder=self._to))
+        self.tell(
+            _("{files} were written to {folder}.").format(files=_(" and ").join(FILES), folder=breakable(self._to))
+        )
 
     # --- the scene ----------------------------------------------------------------------------------------------
 
     def saveScene(self, path: Path) -> None:
         """Save everything that the scene holds; raises InputError where that cannot be done."""
         save_mrb(slicer.mrmlScene, path)
-        self.tell(_("The scene was saved as {path}.").format(path=path))
+        self.tell(_("The scene was saved as {path}.").format(path=breakable(path)))
 
     def _onSaveScene(self) -> None:
         path = self._ask(_("Save scene"), "scene" + SUFFIX, _("Scene with its data (*.mrb)"))

@@ -3,6 +3,7 @@
 Both are made of the blocks of the patient report, so that panel and report cannot tell different numbers.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -100,12 +101,17 @@ def _html(blocks: Iterable[Block], colours: Colours) -> str:
 
 def _bars(block: Bars, colours: Colours) -> str:
     rows = "".join(
-        f"<tr><td>{escape(bar.name)}</td>"
+        f"<tr><td>{_breakable(bar.name)}</td>"
         f'<td align="right" style="white-space:nowrap">&nbsp;{escape(bar.text)}</td></tr>'
         f'<tr><td colspan="2" style="padding-bottom:5px">{_bar(bar, block.signed, colours)}</td></tr>'
         for bar in block.bars
     )
     return f'<table width="100%" cellspacing="0" cellpadding="1" style="margin-top:6px">{rows}</table>'
+
+
+def _breakable(name: str) -> str:
+    """A name that may go on in the next line after each of its parts, so that it cannot widen the panel."""
+    return re.sub(r"([._])(?=\w)|(?<=[a-z])(?=[A-Z])", "\\1&#8203;", escape(name))
 
 
 def _bar(bar: Bar, signed: bool, colours: Colours) -> str:

@@ -20,7 +20,7 @@ from ..report.numbers import counted
 from ..store import install_model
 from ..worker import start
 from .packages import ensure, needed_for
-from .result_buttons import enable
+from .result_buttons import breakable, enable
 from .result_folder import RunFolder
 from .result_picture import FittedPicture, picture_of_file
 from .run_button import RunButton
@@ -101,7 +101,7 @@ class Outcome:
         assert self.model is not None
         with atomic_path(path) as temporary:
             shutil.copyfile(self.model, temporary)
-        self._say(_("The model was saved as {path}.").format(path=path))
+        self._say(_("The model was saved as {path}.").format(path=breakable(path)))
 
     # --- figures ------------------------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ def _words(manifest: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
     ]
     parts += [f"<p><b>{escape(_('Warning'))}:</b> {escape(str(text))}</p>" for text in manifest["warnings"]]
     if left_out:
-        rows = "".join(f"<li>{escape(case)}: {escape(reason)}</li>" for case, reason in left_out.items())
+        rows = "".join(f"<li>{escape(case)}: {escape(breakable(reason))}</li>" for case, reason in left_out.items())
         title = _("Left out: {cases}").format(cases=counted(len(left_out), _("case")))
         parts.append(f"<p>{escape(title)}</p><ul>{rows}</ul>")
     return "".join(parts)
