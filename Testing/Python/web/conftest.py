@@ -67,7 +67,7 @@ class Server:
 
     def sessions(self) -> list[int]:
         """The processes of its users."""
-        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
         lines = [line for line in listed.splitlines() if ".web.session" in line and str(self.folder) in line]
         return [int(line.split()[0]) for line in lines]
 

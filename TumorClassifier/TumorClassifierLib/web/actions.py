@@ -66,7 +66,7 @@ class Actions:
             self.undo,
             self.redo,
         ):
-            server.trigger(action.__name__)(action)
+            server.trigger(action.__name__)(self.jobs.in_background(action))
         self.state.change("one_view")(lambda one_view, **_: layout.set_layout(AXIAL if one_view else FOUR))
         self.state.change("tumour")(lambda **_: self.update_outline())
         self.state.change("step")(self._step_changed)

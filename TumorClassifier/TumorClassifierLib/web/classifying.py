@@ -28,7 +28,7 @@ class Classifying:
         self._models: dict[str, ModelSummary] = {}
         self._methods: dict[str, str] = {}
         server = actions.server
-        server.trigger("classify")(self.classify)
+        server.trigger("classify")(actions.jobs.in_background(self.classify))
         server.trigger("cancel")(self.cancel)
         server.trigger("set_clinical")(self.set_clinical)
         self._state.change("model")(self._model_changed)
@@ -97,7 +97,8 @@ class Classifying:
         try:
             case = actions.case
             nodes = {image.modality: image.node for image in case.images if image.modality in summary.modalities}
-            parts = write_case(nodes, case.segmentation if state.tumour else None, state.tumour, inputs)
+            outlined = case.segmentation if self._has_outline else None
+            parts = write_case(nodes, outlined, state.tumour, inputs)
             request = {
                 "work": "classify",
                 "model": str(summary.path),
@@ -108,6 +109,8 @@ class Classifying:
                 "target": None if state.cam_class in ("", CALLED) else state.cam_class,
                 "engine": "auto",
             }
+            if state.cancelling:  # asked for before there was a job to end
+                return
             last = await actions.jobs.run(request, folder, self._tell)
             if last.kind == "done":
                 with state:

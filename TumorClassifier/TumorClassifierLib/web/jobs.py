@@ -1,6 +1,7 @@
 """Long work of a session, one at a time, in a process of its own."""
 
 import asyncio
+import inspect
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,11 +22,24 @@ class JobRunner:
         self._server = server
         self._folder = folder / "work"
         self._job: Job | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> bool:
         """Whether there is work that has not ended."""
         return self._job is not None
+
+    def in_background(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        """The action so that its caller need not wait: a page's messages are heard one after another."""
+        if not inspect.iscoroutinefunction(action):
+            return action
+
+        def begin(*arguments: Any) -> None:
+            task = asyncio.get_running_loop().create_task(action(*arguments))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        return begin
 
     def new_folder(self) -> Path:
         """A name for a folder that is not there yet."""

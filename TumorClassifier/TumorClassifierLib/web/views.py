@@ -25,6 +25,7 @@ def build_views(server: Any, app: Any) -> LayoutManager:
         slice_view_ui_f=_over_slice,
         three_d_view_ui_f=_over_3d,
         target_fps=FRAMES_A_SECOND,
+        blur_fps=FRAMES_A_SECOND,  # the slider of a view and the keyboard are outside of it
         interactive_quality=70,
         rca_event_throttle_s=EVENT_SECONDS,
     )
