@@ -3,9 +3,11 @@
 import re
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from FeatureExtractorLib.errors import GeometryError
+from TumorClassifierLib.panel.sample_data import load_sample
 from TumorClassifierLib.panel.step_header import State
 from TumorClassifierLib.scene.volumes import check_linear_between
 
@@ -17,6 +19,7 @@ class ImagesStep:
 
     def __init__(self, ui: Any, panel: Any) -> None:
         self.ui, self.panel = ui, panel
+        ui.sampleDataButton.connect("clicked(bool)", self.onSampleData)
 
     def chosen(self) -> list[tuple[str, Any]]:
         """Name and volume node of each filled row, in order."""
@@ -72,14 +75,23 @@ class ImagesStep:
             for name in (f"modality{i}", f"volume{i}"):
                 getattr(self.ui, name).visible = i <= last + 1
         chosen = self.chosen()
+        self.ui.sampleDataButton.visible = not chosen
         if not chosen:
-            hint = _("Load an image, then choose it here. The module Tumor Classifier has sample data.")
+            hint = _("Load an image, then choose it here, or try the sample data.")
         elif len(chosen) == 1:
             hint = ""
         else:
             hint = _("Images on another grid are laid over the first one before they are measured.")
         self.ui.imagesHint.text = hint
         self.ui.imagesHint.visible = bool(hint)
+
+    def onSampleData(self) -> None:
+        """Put the drawn head and its outline into the scene, and choose them."""
+        with slicer.util.tryWithErrorDisplay(_("The sample data could not be made."), waitCursor=True):
+            volume, segmentation = load_sample(slicer.mrmlScene)
+            node = self.panel.parameters
+            with slicer.util.NodeModify(node.parameterNode):
+                node.volume1, node.segmentation = volume, segmentation
 
     def state(self) -> State:
         """For the header."""

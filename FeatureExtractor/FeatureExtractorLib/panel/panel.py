@@ -99,8 +99,7 @@ class Panel(VTKObservationMixin):
         self.run.cleanup()
         self.setParameters(None)
         self.removeObservers()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self.removeFiles()
 
     def initialize(self) -> None:
         """Take up the scene's parameter node, and choose what leaves no doubt."""
@@ -155,10 +154,16 @@ class Panel(VTKObservationMixin):
         self.ui.statusLabel.text = text
 
     def newFolder(self) -> Path:
-        """An empty folder for the files of a run; all of them go when the panel does."""
+        """An empty folder for the files of a run."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="FeatureExtractor-", dir=slicer.app.temporaryPath))
         return Path(tempfile.mkdtemp(dir=self._folder))
+
+    def removeFiles(self) -> None:
+        """Remove the files of the run that has ended: they hold images of patients."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def reasons(self) -> list[str]:
         """Why the measurement cannot start, every reason in a sentence."""

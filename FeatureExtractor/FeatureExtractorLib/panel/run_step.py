@@ -67,14 +67,16 @@ class RunStep:
         node = self.panel.parameters
         if node is not None:
             self.button.setText(*self._text())
-        self.button.setReasons(self.panel.reasons())
+        reasons = [] if self.button.busy else self.panel.reasons()
+        self.button.setReasons(reasons)
+        self.ui.reasonsLabel.text = "\n".join(reasons)
+        self.ui.reasonsLabel.visible = bool(reasons)
 
     def state(self) -> State:
         """For the header."""
         if self.button.running:
             return State("running", _("measuring"))
-        reasons = self.panel.reasons()
-        return State("open", reasons[0]) if reasons else State("done", _("ready"))
+        return State("open", _("not ready") if self.panel.reasons() else _("ready"))
 
     def abandon(self) -> None:
         """The scene is about to be closed: what is being measured has no place any more."""
@@ -100,6 +102,12 @@ class RunStep:
 
     def onDone(self, folder: Path) -> None:
         """Take the results into the scene."""
+        try:
+            self._take(folder)
+        finally:
+            self.panel.removeFiles()
+
+    def _take(self, folder: Path) -> None:
         pending, self._pending = self._pending, None
         if pending is None or self.panel.parameters is None:
             return
@@ -115,6 +123,7 @@ class RunStep:
     def onFailed(self, sentence: str, details: str) -> None:
         """Show every segment that failed, and why; the sentence is below the button already."""
         self._setDetails(details)
+        self.panel.removeFiles()
         pending, self._pending = self._pending, None
         errors = self._errors
         if pending is None or self.panel.parameters is None or not pending.outlines:
@@ -129,6 +138,7 @@ class RunStep:
     def onCancelled(self) -> None:
         """Finished cases of a list stay where they are."""
         self._pending = None
+        self.panel.removeFiles()
         if self.panel.parameters is not None and self.panel.parameters.source is Source.LIST:
             finished = self.panel.cases.unfinished()
             if finished:

@@ -209,6 +209,7 @@ def test_cancelling_and_closing_end_the_run(panel: Any, head: Any, standin: Any)
     standin.wait(lambda: not panel.run.button.busy, 60)
     assert panel.ui.statusLabel.text == "Cancelled."
     assert panel.results.result is None
+    assert list(standin.folder.glob("FeatureExtractor-*")) == []  # images of patients do not stay
     panel.ui.applyButton.click()
     standin.process(0.3)
     standin.scene.Clear()

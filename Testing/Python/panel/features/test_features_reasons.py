@@ -27,6 +27,16 @@ def test_an_empty_scene_says_what_to_do_first(panel: Any) -> None:
     assert "no segment to tick" in panel.ui.allSegments.toolTip
     assert "No segment is ticked" in panel.ui.noSegments.toolTip
     assert panel.ui.imagesStep.text.endswith("○ choose an image")
+    assert panel.ui.reasonsLabel.text == reasons(panel)  # for whoever does not hover
+    assert panel.ui.measureStep.text.endswith("○ not ready")
+
+
+def test_sample_data_make_the_panel_ready(panel: Any) -> None:
+    panel.ui.sampleDataButton.click()
+    assert ready(panel)
+    assert panel.ui.imagesStep.text == "1 Images    ✓ Drawn head · T1C"
+    assert panel.ui.segmentsStep.text == "2 Segments    ✓ 1 of 1: Tumour"
+    assert panel.ui.sampleDataButton.isHidden() and panel.ui.reasonsLabel.isHidden()
 
 
 def test_the_only_image_and_segmentation_are_chosen_and_all_segments_ticked(panel: Any, head: Any) -> None:
