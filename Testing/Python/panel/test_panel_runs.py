@@ -252,6 +252,19 @@ def test_two_runs_in_a_row_with_renamed_nodes(panel: Any, standin: Any, made_wor
     assert state(panel, "classify") == "○ ready"  # what was found is not what this model would find
 
 
+def test_the_panel_grows_with_its_result(panel: Any, standin: Any, window: Any, made_worker: list[MadeJob]) -> None:
+    import slicer
+
+    window.moduleSelector().selectModule("TumorClassifier")
+    standin.process(0.1)
+    add_case()
+    panel.chooseMissing()
+    classified(panel, standin, made_worker)
+    page, place = panel.ui.classifyTab._object, slicer.modules.tumorclassifier.widgetRepresentation()._object
+    standin.wait(lambda: place.height() > page.minimumSizeHint().height(), 20)
+    assert page.height() >= page.minimumSizeHint().height()
+
+
 def test_no_file_is_named_after_a_patient(panel: Any, standin: Any, made_worker: list[MadeJob]) -> None:
     add_case("DOE^JOHN")
     panel.chooseMissing()

@@ -69,6 +69,8 @@ class Panel(VTKObservationMixin):
                 (self.ui.classifyStep, self.classifyStep),
             )
         ]
+        for button in (*(header[0] for header in self.headers), self.ui.resultStep):
+            button.connect("contentsCollapsed(bool)", self._onCollapsed)
         self._observeScene()
         self.ui.statusLabel.text = status_text()
         self.ui.statusLabel.toolTip = status_tip() or self.ui.statusLabel.toolTip
@@ -230,6 +232,10 @@ class Panel(VTKObservationMixin):
     def _onNodes(self, caller: Any, event: Any) -> None:
         if not slicer.mrmlScene.IsBatchProcessing() and not slicer.mrmlScene.IsImporting():
             self.update()
+
+    def _onCollapsed(self) -> None:
+        """A page of a tab does not always tell the scroll area around the panel that it has grown."""
+        self.ui.tabs.updateGeometry()
 
     def _onChanged(self, caller: Any, event: Any) -> None:
         self.update()
