@@ -251,6 +251,7 @@ def test_a_panel_without_models_says_how_to_get_one(
     assert state(panel, "segment").startswith("✓ ")
 
 
+@pytest.mark.slow
 def test_opening_the_panel_imports_nothing_optional(repository: Path, tmp_path: Path) -> None:
     """In a process of its own: what other tests have imported does not count."""
     script = tmp_path / "open.py"
