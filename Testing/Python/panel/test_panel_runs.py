@@ -207,6 +207,18 @@ def test_slicers_own_correction_is_cancelled(panel: Any, standin: Any) -> None:
     assert standin.scene.GetNumberOfNodes() == before
 
 
+def test_a_failure_of_slicers_own_correction_is_said(panel: Any, standin: Any) -> None:
+    add_case()
+    panel.chooseMissing()
+    panel.ui.correctionMethod.currentIndex = 1
+    panel.ui.correctButton.click()
+    standin.scene.RemoveNode(standin.scene.GetFirstNodeByName("N4 input"))
+    standin.wait(lambda: not panel.correctStep.run.busy, 60)
+    assert panel.ui.correctLabel.text.startswith("N4ITKBiasFieldCorrection failed (")
+    assert state(panel, "correct") == "– not corrected"
+    assert [standin.scene.GetNumberOfNodesByClass(kind) for kind in KINDS] == [1, 0]
+
+
 def test_without_slicers_module_its_method_is_grey_and_says_why(
     panel: Any, standin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

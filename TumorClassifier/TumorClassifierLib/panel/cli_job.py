@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from ..worker import Event
+
+LONGEST_REASON = 300  # letters of the module's own words in a sentence
 
 
 class CliJob:
@@ -15,7 +18,7 @@ class CliJob:
     def __init__(self, module: Any, parameters: Mapping[str, Any], stage: str) -> None:
         import slicer.cli
 
-        self._stage = stage
+        self._stage, self._name = stage, module.name
         self._started = time.monotonic()
         self._ended: float | None = None
         self._cancelled = False
@@ -46,7 +49,9 @@ class CliJob:
         if self._cancelled or status & node.Cancelled:
             return [Event("cancelled")]
         if status & node.ErrorsMask:
-            return [Event("failed", text=f"{self._stage}: {words[:300]}", details=words)]
+            sentence = _("{module} failed ({reason}); choose another method.")
+            reason = words[:LONGEST_REASON] or _("it gives no reason")
+            return [Event("failed", text=sentence.format(module=self._name, reason=reason), details=words)]
         return [Event("done")]
 
     def cancel(self) -> None:
