@@ -290,6 +290,25 @@ def test_a_removed_map_is_said(step: Any, standin: Any) -> None:
     assert ui.drawMapButton.enabled  # it can be drawn again
 
 
+def test_of_several_maps_another_takes_the_place_of_a_removed_one(step: Any, standin: Any) -> None:
+    from TumorClassifierLib.scene.overlay import add_cam
+
+    volume, _segmentation, result = MADE.show_in(step, standin.scene)
+    first = step.kept.shownMap
+    drawn = {**result.prediction, "map": {"class": "pituitary", "method": "grad-cam"}, "focus": None}
+    step.kept.addMap(add_cam(standin.scene, result.cam, volume, "Another"), drawn, None)
+    step.map.open(step.kept)
+    assert "map for pituitary" in step.ui.mapHint.text and step.ui.mapClassBox.currentText == "pituitary"
+    standin.scene.RemoveNode(step.kept.shownMap)
+    assert "map for glioma" in step.ui.mapHint.text and step.kept.shownMap is first
+
+
+def test_a_map_that_nobody_can_draw_again_is_said(step: Any, standin: Any) -> None:
+    MADE.show_in(step, standin.scene, model={"name": "elsewhere", "version": "7", "sha256": "0" * 64})
+    standin.scene.RemoveNode(step.kept.shownMap)
+    assert "removed from the scene" in step.ui.mapHint.text and "elsewhere 7" in step.ui.mapHint.text
+
+
 def test_removed_numbers_are_said(step: Any, standin: Any) -> None:
     MADE.show_in(step, standin.scene)
     standin.scene.RemoveNode(step.kept.node.GetNodeReference("prediction"))

@@ -63,6 +63,8 @@ class MapControls(VTKObservationMixin):
         """Offer the classes and methods of a result's model, and the map that is looked at."""
         self._kept = kept
         self.model = _model_of(kept)
+        if kept is not None and kept.shownMap is None and kept.maps:  # it was removed, and there are others
+            kept.showMap(kept.maps[-1])
         self._fill()
         self.update()
 

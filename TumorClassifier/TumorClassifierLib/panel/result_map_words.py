@@ -46,9 +46,9 @@ def no_map(kept: KeptResult, model: ModelSummary | None) -> str:
     """Why there is no map to look at."""
     if model is not None and not model.activations:
         return _("The model {name} draws no map, for it sees no picture.").format(name=model.name)
-    if not kept.maps:
-        return _("The map was removed from the scene; draw it again.")
-    return _("No map is chosen.")
+    if model is None:
+        return _("The map was removed from the scene. {reason}").format(reason=no_model(kept))
+    return _("The map was removed from the scene; draw it again.")
 
 
 def no_model(kept: KeptResult) -> str:

@@ -15,7 +15,7 @@ from ..scene.results import ShownResult
 from .result_buttons import enable
 from .result_export import Exports
 from .result_map import MapControls
-from .result_nodes import IS_RESULT, TABLE, Inputs, KeptResult, keep_result, results_in
+from .result_nodes import CLASS, IS_RESULT, TABLE, Inputs, KeptResult, keep_result, results_in
 from .result_picture import FittedPicture, picture_of_node
 from .result_table import fill, show_matching
 from .result_words import DARK, LIGHT, answer_html, as_text, contributions_html
@@ -204,5 +204,5 @@ class ResultStep(VTKObservationMixin):
             return
         if node.GetAttribute(IS_RESULT):
             self.restore()
-        elif self.kept is not None and node.GetID() in self._parts:
+        elif self.kept is not None and (node.GetID() in self._parts or node.GetAttribute(CLASS)):  # or a later map
             self._open(self.kept.node)
