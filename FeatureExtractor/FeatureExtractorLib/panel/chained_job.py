@@ -25,11 +25,6 @@ class ChainedJob:
         return self._job.folder
 
     @property
-    def out(self) -> Any:
-        """Where the last job's outputs are."""
-        return self._job.out
-
-    @property
     def running(self) -> bool:
         """Whether the last event has not been told yet."""
         return self._job.running or bool(self._starts)

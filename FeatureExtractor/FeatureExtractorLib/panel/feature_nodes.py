@@ -40,7 +40,7 @@ def add_feature_table(scene: Any, volume_node: Any | None, measured: Measured) -
         values = [segment.features.get(name.full, float("nan")) for name in names]
         columns.append(Column(titles[segment.key], values, description=segment.error or measured.note))
     columns += [Column(extra.title, extra.values, extra.unit, extra.meaning) for extra in extra_columns(measured)]
-    table = add_table(scene, _name(volume_node, measured), columns)
+    table = add_table(scene, scene.GenerateUniqueName(_name(volume_node, measured)), columns)
     reasons = [f"{titles[segment.key]}: {segment.error}" for segment in measured.failed]
     table.SetDescription("\n".join([measured.note, *reasons]))
     if volume_node is not None:
@@ -50,7 +50,8 @@ def add_feature_table(scene: Any, volume_node: Any | None, measured: Measured) -
 
 def add_result_text(scene: Any, volume_node: Any | None, result: Result) -> Any:
     """A text node with every digit, the settings and the reasons; a table's file keeps six digits."""
-    node = scene.AddNewNodeByClass("vtkMRMLTextNode", f"{_name(volume_node, result)} (JSON)")
+    name = scene.GenerateUniqueName(f"{_name(volume_node, result)} (JSON)")
+    node = scene.AddNewNodeByClass("vtkMRMLTextNode", name)
     node.SetText(text_of(result))
     if volume_node is not None:
         place_beside(scene, node, volume_node)
@@ -62,7 +63,7 @@ def add_file_table(scene: Any, features: FeatureTable, name: str) -> Any:
     keys = zip(*features.keys, strict=True)
     columns = [Column(title, list(values)) for title, values in zip(KEY_COLUMNS, keys, strict=True)]
     columns += [Column(title, features.values[:, j].tolist()) for j, title in enumerate(features.names)]
-    return add_table(scene, name, columns)
+    return add_table(scene, scene.GenerateUniqueName(name), columns)
 
 
 def add_feature_chart(scene: Any, neighbour: Any | None, measured: Measured, names: Sequence[str]) -> Chart:
@@ -84,9 +85,9 @@ def add_feature_chart(scene: Any, neighbour: Any | None, measured: Measured, nam
     title = names[0] if alone else f"{len(names)} features of {measured.case}"
     titles = measured.titles()
     columns = [Column(titles[key], as_stored(_drawn(numbers)), unit) for key, numbers in shown.items()]
-    table = add_table(scene, f"{title} chart", [Column(LABEL, list(names)), *columns])
+    table = add_table(scene, scene.GenerateUniqueName(f"{title} chart"), [Column(LABEL, list(names)), *columns])
     series = [_bars(scene, table, titles[segment.key], segment.colour) for segment in segments]
-    chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", title)
+    chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", scene.GenerateUniqueName(title))
     for one in series:
         chart.AddAndObservePlotSeriesNodeID(one.GetID())
     chart.SetTitle(title)

@@ -152,6 +152,7 @@ class Panel(VTKObservationMixin):
     def say(self, text: str) -> None:
         """A line below the button."""
         self.ui.statusLabel.text = text
+        self.ui.statusLabel.visible = bool(text)
 
     def newFolder(self) -> Path:
         """An empty folder for the files of a run."""

@@ -47,6 +47,7 @@ def test_without_a_window_charts_and_tables_go_into_the_scene(panel: Any, head: 
     panel.ui.valuesTable.selectRow(0)
     panel.ui.chartButton.click()
     assert "there is no window to show it in" in panel.ui.statusLabel.text
+    assert not panel.ui.statusLabel.isHidden()
     panel.ui.showTableButton.click()
     assert "Segment Editor is not loaded" in panel.ui.editSegments.toolTip
 
