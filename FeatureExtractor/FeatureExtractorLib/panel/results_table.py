@@ -15,7 +15,7 @@ from .measured import Overlap
 from .view import Outcome, ResultView
 
 LINES_SHOWN = 9  # of the small tables, before they scroll
-WIDEST = 20  # letters of a column; the rest is in the tooltip
+WIDEST = 28  # letters of a column; the rest is in the tooltip
 WIDEST_NUMBER = 14
 USUAL_WIDTH = 54  # letters of a row in a panel that nobody has widened
 
@@ -60,8 +60,11 @@ def fill_overlaps(table: Any, overlaps: Sequence[Overlap]) -> None:
     _finish(table, [(overlap.name, overlap.error) for overlap in overlaps])
 
 
-def fill_values(table: Any, view: ResultView) -> None:
-    """A row a feature: its name taken apart, as far as features differ in it, then its numbers."""
+def fill_values(table: Any, view: ResultView, width: int) -> None:
+    """A row a feature: its name taken apart, as far as features differ in it, then its numbers.
+
+    width: of the place for the table, pixels; what other columns leave of it is for the features' names.
+    """
     parts_of = [_("Feature"), _("Class"), _("Type"), _("Image")]
     names = [(name.feature, name.family, name.image_type, name.image) for name in view.features]
     shown = [k for k in range(len(parts_of)) if k < 2 or len({name[k] for name in names}) > 1]
@@ -87,9 +90,12 @@ def fill_values(table: Any, view: ResultView) -> None:
     table.setSortingEnabled(True)
     table.resizeColumnsToContents()
     letter = table.fontMetrics().averageCharWidth()
+    whole = table.columnWidth(0)
     for j in range(len(titles)):
         widest = WIDEST if j < len(heads) else WIDEST_NUMBER
         table.setColumnWidth(j, min(table.columnWidth(j), widest * letter))
+    others = sum(table.columnWidth(j) for j in range(1, len(titles)))
+    table.setColumnWidth(0, max(table.columnWidth(0), min(whole, width - others)))
 
 
 def apply_filter(table: Any, features: Sequence[FeatureName], words: str) -> int:
@@ -125,8 +131,8 @@ def _finish(table: Any, texts: Sequence[tuple[str, str]]) -> None:
     """As wide as the panel, and as high as its rows, up to a few lines. texts: name and words of each row."""
     table.setVisible(table.rowCount > 0)
     letter, line = table.fontMetrics().averageCharWidth(), table.verticalHeader().defaultSectionSize
-    table.horizontalHeader().setStretchLastSection(True)
     table.resizeColumnsToContents()
+    table.horizontalHeader().setSectionResizeMode(table.columnCount - 1, qt.QHeaderView.Stretch)
     table.setColumnWidth(0, min(table.columnWidth(0), WIDEST * letter))
     # Rows follow the width that the panel turns out to have; until it is shown, their lines are guessed.
     table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
