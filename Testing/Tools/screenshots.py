@@ -78,13 +78,13 @@ class Studio:
         """Let sizes find their way from the innermost widget out to the scrolled panel, and views draw."""
         from PySide6.QtWidgets import QScrollArea
 
-        for _round in range(2):
+        for _round in range(3):
             for area in self.window._object.findChildren(QScrollArea):
                 inner: Any = area.widget()
                 while inner is not None and inner.isVisible():
                     inner.updateGeometry()
                     inner = inner.layout() and inner.layout().count() and inner.layout().itemAt(0).widget()
-            self.standin.process(0.15)
+            self.standin.process(0.35)  # a picture in a panel is fitted every 0.2 s
 
     def keep_panel(self, name: str, panel: Any) -> None:
         """The whole panel, which in the window would have to be scrolled."""
@@ -114,9 +114,10 @@ def main() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     chosen = Path(os.environ.get("TUMORCLASSIFIER_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     studio = Studio(arguments, chosen if chosen.is_dir() else None)
-    for draw in (draw_classification, draw_measurement, draw_training):
-        draw(studio)
-        studio.standin.scene.Clear()
+    for draw, first_words in DRAWINGS.items():
+        if not arguments.only or any(name.split("-")[0] in first_words for name in arguments.only):
+            draw(studio)
+            studio.standin.scene.Clear()
 
 
 def draw_classification(studio: Studio) -> None:
@@ -147,7 +148,7 @@ def draw_classification(studio: Studio) -> None:
     if panel.resultStep.kept is None:
         sys.exit(f"no result: {ui.classifyLabel.text}")
     ui.classifyStep.collapsed, ui.resultStep.collapsed = True, False
-    panel.resultStep.ui.jumpButton.click()
+    show_tumour(volume, segmentation)
     studio.keep("result", studio.window)
     studio.keep_panel("result-panel", panel)
 
@@ -250,6 +251,12 @@ def write_manifest(studio: Studio) -> Path:
                 writer.writerow([row["slice"], patient, image, mask, label, "test" if n == 5 else "train"])
     return folder / "cohort.csv"
 
+
+DRAWINGS = {
+    draw_classification: ("classify", "segment", "model", "bias", "result"),
+    draw_measurement: ("features",),
+    draw_training: ("train",),
+}
 
 if __name__ == "__main__":
     main()
