@@ -172,6 +172,15 @@ class User:
             before = after
         return before
 
+    def changed(self, before: np.ndarray, least: float, name: str = "Axial", seconds: float = 30.0) -> np.ndarray:
+        """The view's pixels once they differ from earlier ones by `least` on average (0–255) and rest."""
+        ends = time.monotonic() + seconds
+        while True:
+            after = self.settled(name)
+            if np.abs(after - before).mean() > least:
+                return after
+            assert time.monotonic() < ends, f"the view has not changed by {least}"
+
     def go_to_slice(self, mm: float, name: str = "Axial") -> None:
         """Move a view's slider with the arrow keys to the slice nearest to a position."""
         thumb = self.page.locator(f'[data-test=slice-{name.lower()}] [role=slider]')
@@ -208,10 +217,7 @@ class User:
         self.page.wait_for_timeout(200)
         self.page.mouse.up()
         self.page.mouse.move(place["x"] + 12, place["y"] + 60)  # off the stroke: what is seen then has been painted
-        ends = time.monotonic() + 30
-        while np.abs(self.settled(name) - before).mean() < 0.02 and time.monotonic() < ends:
-            pass
-        assert time.monotonic() < ends, "nothing was painted"
+        self.changed(before, 0.02, name)
 
     def mark(self, where: str) -> None:
         """Take the brush for strokes, and wait until it is in the hand."""

@@ -68,16 +68,14 @@ def test_from_two_strokes_to_a_result_like_the_command_lines(
     user.click("classify")
     user.find("class", 180)
     user.idle()
-    with_map = user.settled()
-    assert np.abs(with_map - plain).mean() > 0.5, "the map changes the view"
+    with_map = user.changed(plain, 0.5)
 
     user.page.locator("[data-test=opacity] [role=slider]").focus()
     for _ in range(8):
         user.page.keyboard.press("ArrowRight")
-    opaque = user.settled()
-    assert np.abs(opaque - with_map).mean() > 0.1, "opacity changes the view"
-    user.click("map-shown")
-    assert np.abs(user.settled() - opaque).mean() > 0.3, "without the map the view changes"
+    opaque = user.changed(with_map, 0.1)
+    user.page.locator("[data-test=map-shown] input").click()
+    user.changed(opaque, 0.3)
 
     files = {kind: user.download(kind, tmp_path) for kind in ("report", "scene", "map", "segmentation", "features")}
     shown = json.loads(user.download("prediction", tmp_path).read_text())

@@ -1,5 +1,7 @@
 """One user's case: a scene with its images, the outline and the result."""
 
+import ctypes
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -88,8 +90,18 @@ class CaseScene:
     def clear(self) -> None:
         """Empty the case: images, outline and results."""
         self.editor.deactivate_effect()
+        # The segment editor's observers keep its nodes alive, so what they hold is let go of here.
+        active = self.editor.active_segmentation
+        if active is not None:
+            active.segmentation_node.RemoveObserver(active._node_obs)
+        if self.segmentation is not None:
+            self.segmentation.GetSegmentation().RemoveAllSegments()
+        for image in self.images:
+            image.node.SetAndObserveImageData(None)
         self.images, self.segmentation = [], None
         self.scene.Clear(0)
+        gc.collect()
+        _give_back_memory()
 
     def show(self, node: Any) -> None:
         """Show an image alone in the slice views, along its own planes."""
@@ -220,6 +232,12 @@ def sentences_without(file: Path) -> Iterator[None]:
     except (InputError, GeometryError) as error:
         text = str(error).replace(str(file), "The file").replace(str(file.parent), "the upload")
         raise type(error)(text) from error
+
+
+def _give_back_memory() -> None:
+    """Return freed memory to the system, where the C library keeps it otherwise."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _remove(scene: Any, node: Any) -> None:
