@@ -4,7 +4,7 @@
 # make lint      style and types
 # make bench     how long the heavy steps take
 # make web       open, outline and classify images in the browser; WEB="--port 8090" takes options of the command
-# make screenshots   draw the pictures of the README and the tutorial from the drawn head and real data
+# make screenshots  draw the pictures of the tutorial and of the Extension Index
 # make package   lay out the extension in build/package as Slicer installs it
 # make setup     prepare .venv (all targets do it themselves); PYTHON=python3.12 chooses the interpreter
 # make clean     remove what was built, but not .venv
