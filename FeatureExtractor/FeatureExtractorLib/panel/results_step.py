@@ -19,6 +19,7 @@ from .results import READERS, ListResult, Result, view_of
 from .view import ResultView
 
 NOTHING = ResultView("")
+BESIDE_TABLE = 50  # pixels of the step that are not the table's: margins and scroll bar
 
 
 class ResultsStep:
@@ -48,7 +49,7 @@ class ResultsStep:
         first = _("Segment") if isinstance(result, Measured) else _("Case")
         results_table.fill_outcomes(self.ui.rowsTable, view.outcomes, first)
         results_table.fill_overlaps(self.ui.agreementTable, view.overlaps)
-        results_table.fill_values(self.ui.valuesTable, view)
+        results_table.fill_values(self.ui.valuesTable, view, self.ui.resultsStep.width - BESIDE_TABLE)
         for widget in (self.ui.filter, self.ui.valuesTable):
             widget.visible = bool(view.features)
         for widget in (self.ui.chartButton, self.ui.showTableButton, self.ui.exportButton):
