@@ -58,7 +58,8 @@ class ResultStep(VTKObservationMixin):
         """Show a result that has just been put into the scene; inputs: what was classified, to draw other maps of."""
         kept = keep_result(slicer.mrmlScene, shown, result, volumeNode, inputs)
         self.ui.resultSelector.setCurrentNode(kept.node)
-        self._open(kept.node)
+        if self.kept is None or self.kept.node is not kept.node:  # the selector had it already
+            self._open(kept.node)
 
     def clear(self) -> None:
         """Show that there is no result; the scene is left alone."""
