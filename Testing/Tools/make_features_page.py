@@ -26,6 +26,10 @@ feature; [how the values compare with its consensus](ibsi.md) is a page of its o
 out unless the settings name them, because another feature says the same. A second formula holds with the setting
 `definition: ibsi`.
 
+The panel of Feature Extractor lists them by feature and class, and by filter and image where there are several; its
+filter knows these names and their words, so that `glszm zone wavelet` finds what it says. Tables begin each name with
+the image's own, such as `T1C.original_shape_MeshVolume`.
+
 Intensities keep the image's own unit (after the filter, if there is one), and grey levels are whole numbers from 1.
 """
 
