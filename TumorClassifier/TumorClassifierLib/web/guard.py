@@ -27,6 +27,7 @@ class Guard:
 
     def __init__(self, host: str) -> None:
         self.local = is_loopback(host)
+        self._names = (*LOOPBACK_NAMES, host)
         self.token = "" if self.local else secrets.token_urlsafe(24)
 
     def knows(self, token: str) -> bool:
@@ -35,7 +36,7 @@ class Guard:
 
     def accepts_host(self, host: str) -> bool:
         """Whether the request was meant for this server; a name that someone pointed at this machine is refused."""
-        return not self.local or re.sub(r":\d+$", "", host) in LOOPBACK_NAMES
+        return not self.local or re.sub(r":\d+$", "", host) in self._names
 
     @staticmethod
     def same_origin(headers: Mapping[str, str], host: str) -> bool:
