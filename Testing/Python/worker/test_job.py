@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from FeatureExtractorLib.errors import InputError
-from TumorClassifierLib.worker import Event, start
+from TumorClassifierLib.worker import Event, end_and_remove, start
 from TumorClassifierLib.worker.events import event_of, line_of
 from TumorClassifierLib.worker.job import LOG_LINES, MOST_WAITING, default_python
 
@@ -128,6 +128,37 @@ def test_a_forgotten_job_hangs_up(script: Script, tmp_path: Path, left_over: Cal
     assert left_over(tmp_path / "run") == []
 
 
+def test_cancel_hangs_up_without_the_help_of_a_thread(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_over: Callable[..., list[int]]
+) -> None:
+    """Inside Slicer a thread may get no turn any more, when the panel has gone."""
+    job = start({"work": "any"}, tmp_path / "run", script("sys.stdin.read()"))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: None)
+        job.cancel()
+    assert left_over(tmp_path / "run") == []
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_job_is_ended_and_its_files_are_gone(
+    script: Script, tmp_path: Path, followed: Follow, left_over: Callable[..., list[int]], deaf: bool
+) -> None:
+    """Also those that it was writing at that moment, and where it does not hear."""
+    program = script(
+        "import threading\ndef write():\n    i = 0\n    while True:\n        i += 1\n"
+        "        os.makedirs('unfinished', exist_ok=True)\n        open(f'unfinished/{i % 50}', 'w').write('image')\n"
+        "threading.Thread(target=write, daemon=True).start()\n"
+        "print(json.dumps({'kind': 'progress', 'stage': 'writing'}), flush=True)\n"
+        + ("time.sleep(1000)" if deaf else "sys.stdin.read()")
+    )
+    job = start({"work": "any"}, tmp_path / "case" / "run", program)
+    followed(job, lambda event: event.stage == "writing")
+    end_and_remove(job, tmp_path / "case", 20.0)  # a busy machine is slow
+    assert not job.running and not (tmp_path / "case").exists()
+    assert left_over(tmp_path / "case" / "run") == [] and not (tmp_path / "case").exists()
+    end_and_remove(None, None)  # nothing to do
+
+
 def test_many_jobs_leave_no_threads_and_no_files(script: Script, tmp_path: Path, followed: Follow) -> None:
     program = script(DONE)
     followed(start({"work": "any"}, tmp_path / "first", program))
@@ -186,11 +217,14 @@ def test_inside_slicer_it_is_pythonslicer(script: Script, tmp_path: Path, monkey
     assert default_python() == sys.executable
     monkeypatch.setenv("SLICER_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert default_python() == sys.executable
-    launcher = tmp_path / ("PythonSlicer.exe" if os.name == "nt" else "PythonSlicer")
-    launcher.write_text("")
-    launcher.chmod(0o755)
-    assert default_python() == str(launcher)
+    with pytest.raises(InputError, match=r"PythonSlicer is neither on the path nor in .*install Slicer anew"):
+        default_python()
+    for folder in (tmp_path / "bin", tmp_path):  # the one that is on the path comes first
+        folder.mkdir(exist_ok=True)
+        launcher = folder / ("PythonSlicer.exe" if os.name == "nt" else "PythonSlicer")
+        launcher.write_text("")
+        launcher.chmod(0o755)
+        assert default_python() == str(launcher)
 
 
 def test_on_windows_the_tree_is_ended_by_taskkill(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,6 +9,6 @@ The process is `python -m TumorClassifierLib.worker FOLDER`; `works` lists what 
 """
 
 from .events import Event
-from .job import Job, start
+from .job import Job, end_and_remove, end_job, start
 
-__all__ = ["Event", "Job", "start"]
+__all__ = ["Event", "Job", "end_and_remove", "end_job", "start"]

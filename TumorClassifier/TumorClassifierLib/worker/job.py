@@ -27,6 +27,7 @@ LOG_LINES = 400  # the last ones are kept for "Details"
 MOST_WAITING = 5000  # events; beyond them a host that never asks loses log lines and progress
 LONGEST_READ = 1 << 22  # bytes of one line
 GRACE = 1.5  # seconds that the process has to end by itself
+LAST_WAIT = 2.0  # seconds that a panel which goes waits for its job, a little more than that
 MODULE_FOLDERS = tuple(str(Path(package.__path__[0]).parent) for package in (TumorClassifierLib, FeatureExtractorLib))
 
 
@@ -67,6 +68,8 @@ class Job:
         """End the process and all that it has started; returns at once, and `poll` tells when they have ended."""
         if not self._follower.cancelled.is_set():
             self._follower.cancelled.set()
+            # At once: inside Slicer a thread gets its turn only when some Python of the window lets it.
+            self._follower.hang_up()
             threading.Thread(target=self._follower.end, name="worker end", daemon=True).start()
 
     def __del__(self) -> None:
@@ -74,6 +77,26 @@ class Job:
         if follower is not None and follower.ended is None:
             follower.cancelled.set()
             follower.hang_up()
+
+
+def end_job(job: Any, seconds: float = LAST_WAIT) -> None:
+    """Cancel a job, or what tells of itself in the same way, and wait a little until it has ended.
+
+    Afterwards nothing writes into its folder any more, unless it could not be ended in that time.
+    """
+    job.cancel()
+    deadline = time.monotonic() + seconds
+    while getattr(job, "running", False) and time.monotonic() < deadline:
+        job.poll()
+        time.sleep(0.01)
+
+
+def end_and_remove(job: Any | None, folder: Path | None, seconds: float = LAST_WAIT) -> None:
+    """`end_job`, and remove its files, which may hold images of a patient; None for what there is not."""
+    if job is not None:
+        end_job(job, seconds)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Follower:
@@ -173,6 +196,7 @@ def start(
     been used, the request is not plain JSON, or there is no such Python.
     """
     folder = Path(folder).absolute()
+    command = [python or default_python(), "-m", "TumorClassifierLib.worker", str(folder)]
     try:
         text = json.dumps(dict(request), allow_nan=False, indent=1, default=_plain)
     except (TypeError, ValueError) as error:
@@ -182,7 +206,6 @@ def start(
     with readable_write_errors(folder):
         (folder / TEMPORARY).mkdir(parents=True, exist_ok=True)
         (folder / REQUEST).write_text(text, encoding="utf-8")
-    command = [python or default_python(), "-m", "TumorClassifierLib.worker", str(folder)]
     try:
         process = start_tree(command, _environment(environment or os.environ, folder), folder)
         assert process.stdin is not None
@@ -198,9 +221,18 @@ def start(
 
 
 def default_python() -> str:
-    """The Python that runs the worker: inside Slicer its PythonSlicer, elsewhere this one."""
-    within_slicer = shutil.which("PythonSlicer") if "SLICER_HOME" in os.environ else None
-    return within_slicer or sys.executable
+    """The Python that runs the worker: inside Slicer its PythonSlicer, elsewhere this one.
+
+    Raises InputError where Slicer's is not found; the program that runs there may be Slicer itself, which would start
+    a second time.
+    """
+    home = os.environ.get("SLICER_HOME")
+    if not home:
+        return sys.executable
+    found = shutil.which("PythonSlicer") or shutil.which("PythonSlicer", path=str(Path(home) / "bin"))
+    if found is None:
+        raise InputError(f"PythonSlicer is neither on the path nor in {Path(home) / 'bin'}; install Slicer anew.")
+    return found
 
 
 def _environment(given: Mapping[str, str], folder: Path) -> dict[str, str]:
