@@ -15,6 +15,7 @@ class ScriptedJob:
 
     folder = Path("run")
     seconds = 65.0
+    running = False  # nobody waits for it
 
     def __init__(self) -> None:
         self.events: list[Any] = []
@@ -146,20 +147,122 @@ def test_errors_before_and_after_the_job_are_sentences_and_a_decision_is_none(pa
     assert panel.label.text == "The outline is empty; draw it." and not panel.run.busy
 
 
-def test_an_unforeseen_error_leaves_the_button_usable(panel: SimpleNamespace, no_problems: Any) -> None:
-    def fail(*given: Any) -> Any:
-        raise ZeroDivisionError("unforeseen")
+SORRY = "Something unforeseen happened (no space); please report it with the details."
 
-    working, panel.run.onStart = panel.run.onStart, fail
+
+def no_space(*given: Any) -> Any:
+    raise OSError("no space")
+
+
+@pytest.mark.parametrize("step", ["start", "follow", "import"])
+def test_an_unforeseen_error_is_a_failure_with_a_log(panel: SimpleNamespace, step: str) -> None:
+    if step == "start":
+        panel.run.onStart = no_space
+    if step == "import":
+        panel.run.onDone = no_space
     panel.button.click()
-    assert not panel.run.busy and panel.button.enabled
-    panel.run.onStart, panel.run.onDone = working, fail
+    panel.job.tell("log", text="a library says")
+    if step == "follow":
+        panel.wait()
+        panel.job.poll = no_space
+    panel.job.tell("done")
+    panel.wait()
+    ((what, sentence, details),) = panel.calls
+    assert (what, sentence) == ("failed", SORRY) and panel.label.text == SORRY
+    assert details.startswith("Traceback" if step == "start" else "a library says\nTraceback")
+    assert "in no_space" in details and panel.run.failure == (sentence, details)
+    assert not panel.run.busy and panel.button.enabled and panel.button.text == "Classify" and not panel.bar.visible
+    assert panel.job.cancelled == (step == "follow")
+
+
+def test_what_cannot_be_shown_on_the_way_does_not_end_the_run(panel: SimpleNamespace) -> None:
+    panel.run.onData = no_space
+    panel.button.click()
+    panel.job.tell("data", data={"epoch": 1})
+    panel.wait()
+    assert panel.run.busy and panel.button.enabled
+    panel.job.tell("failed", text="It failed.", details="log")
+    panel.wait()
+    assert panel.calls == [("failed", "It failed.", "log")] and "no space" in panel.run.log[0]
+
+
+def test_done_is_said_when_the_results_are_there_unless_there_is_more_to_say(panel: SimpleNamespace) -> None:
+    seen = []
+    panel.run.onDone = lambda folder: seen.append(panel.label.text)
     panel.button.click()
     panel.job.tell("done")
     panel.wait()
-    assert not panel.run.busy and panel.button.enabled and panel.button.text == "Classify"
-    recorded = no_problems.take()
-    assert len(recorded) == 2 and all("unforeseen" in text for text in recorded)
+    assert seen == ["Starting · 1:05"] and panel.label.text == "Done in 1:05."
+    panel.run.onDone = lambda folder: setattr(panel.label, "text", "The report was saved.")
+    panel.button.click()
+    panel.job.tell("done")
+    panel.wait()
+    assert panel.label.text == "The report was saved."
+
+
+def test_what_is_being_prepared_is_cancelled_when_it_has_begun(panel: SimpleNamespace) -> None:
+    """Packages that are installed let the window live meanwhile."""
+    seen = []
+
+    def install() -> Any:
+        seen.append((panel.button.text, panel.button.enabled, panel.button.toolTip))
+        panel.run.cancel()  # the scene was closed
+        return panel.job
+
+    panel.run.onStart = install
+    panel.button.click()
+    assert seen == [("Preparing…", False, "The work can be cancelled as soon as it has begun.")]
+    assert panel.job.cancelled == 1 and panel.button.text == "Cancelling…"
+    panel.job.tell("cancelled")
+    panel.wait()
+    assert panel.calls == [("cancelled",)]
+
+    def closed() -> Any:
+        panel.run.cancel()
+        raise AttributeError("no parameter node any more")
+
+    panel.run.onStart = closed
+    panel.button.click()
+    assert panel.calls == [("cancelled",)] * 2 and panel.label.text == "Cancelled." and not panel.run.busy
+
+    def gone() -> Any:
+        panel.run.cleanup()
+        return panel.job
+
+    panel.run.onStart = gone
+    panel.button.click()
+    assert panel.job.cancelled == 2 and len(panel.calls) == 2
+
+
+def test_two_runs_share_a_button_for_the_log_of_what_failed_last(
+    panel: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qt
+
+    from TumorClassifierLib.panel import details
+    from TumorClassifierLib.panel.run_button import RunButton
+
+    shown: list[Any] = []
+    monkeypatch.setattr(details, "show_details", lambda *given: shown.append(given))
+    layout = qt.QVBoxLayout(panel.parent)
+    row = qt.QVBoxLayout()
+    layout.addLayout(row)
+    row.addWidget(panel.label)
+    row.addWidget(panel.bar)
+    panel.run.details = shared = details.Details(panel.label, "Export")
+    assert row.indexOf(shared.button) == 1 and not shared.button.visible and shared.button.toolTip
+    panel.button.click()
+    panel.job.tell("failed", text="It failed.", details="log")
+    panel.wait()
+    assert shared.button.visible
+    shared.button.click()
+    assert shown == [("It failed.", "log", "Export")]
+    other = RunButton(
+        qt.QPushButton("Other", panel.parent), panel.bar, panel.label, lambda: ScriptedJob(), details=shared
+    )
+    other.start()
+    assert not shared.button.visible and other.busy  # what failed before is not of interest any more
+    other.cleanup()
 
 
 def test_a_panel_that_goes_takes_its_job_along_and_is_not_called_back(panel: SimpleNamespace) -> None:

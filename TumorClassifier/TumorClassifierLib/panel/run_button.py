@@ -5,6 +5,9 @@
 States: idle → running → importing → idle, and from running by way of cancelling back to idle.
 """
 
+import logging
+import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
@@ -16,10 +19,13 @@ from slicer.i18n import tr as _
 from FeatureExtractorLib.errors import TumorClassifierError
 from FeatureExtractorLib.progress import stage_name
 
-from ..worker import Event
+from ..worker import Event, end_job
+from .details import Details
 from .packages import Declined
 
+LONGEST_REASON = 300  # characters of an unforeseen error's words
 EVERY = 100  # ms between two looks at what the job has told
+TURN = 0.001  # s that other threads get at every look: the one that reads what the job tells
 
 
 class RunState(Enum):
@@ -54,6 +60,9 @@ class RunButton:
     Declined. onDone(folder) takes the results into the scene and may raise TumorClassifierError; `summary` then is
     what the job said of itself. onFailed(sentence, details), with the sentence in the line of words already.
     onCancelled(). onData(data): what the job sends on its way. onState(): after every change of the state.
+    details: a button behind which the log of what failed is; several runs may share one. Without it, `failure` has
+    sentence and log of the last run, empty where it did not fail. An error that nobody foresaw, in any of the
+    callbacks that work, is a failure like the others.
     """
 
     def __init__(
@@ -67,10 +76,12 @@ class RunButton:
         onCancelled: Callable[[], None] | None = None,
         onData: Callable[[Mapping[str, Any]], None] | None = None,
         onState: Callable[[], None] | None = None,
+        details: Details | None = None,
     ) -> None:
         self.button, self.progressBar, self.label = button, progressBar, label
         self.onStart, self.onDone, self.onFailed, self.onCancelled = onStart, onDone, onFailed, onCancelled
         self.onData, self.onState = onData, onState
+        self.details, self.failure = details, ("", "")
         self.state = RunState.IDLE
         self.summary: Mapping[str, Any] = {}
         self.log: list[str] = []
@@ -78,7 +89,7 @@ class RunButton:
         self._reasons: list[str] = []
         self._job: Runs | None = None
         self._stage, self._fraction = "", 0.0
-        self._closed = False
+        self._closed, self._unwanted = False, False
         self._timer = qt.QTimer()
         self._timer.setInterval(EVERY)
         self._timer.connect("timeout()", self._poll)
@@ -116,37 +127,56 @@ class RunButton:
         if self.busy or self._reasons or self._closed or self.onStart is None:
             return
         self._stage, self._fraction, self.log, self.summary = _("starting"), 0.0, [], {}
+        self._unwanted = False
+        self._noteFailure("", "")
         self._enter(RunState.RUNNING)
         self._say("")
-        started = False
+        job: Runs | None = None
         try:
-            self._job = self.onStart()
-            started = self._job is not None
+            job = self.onStart()
         except Declined as decision:
-            self._say(str(decision))
+            self._stop(str(decision))
+            return
         except TumorClassifierError as error:
             self._fail(str(error), "")
             return
-        finally:
-            if not started and self.state is RunState.RUNNING:
-                self._enter(RunState.IDLE)
-        if started:
+        except Exception as error:
+            logging.exception("A run could not be started")
+            if self._unwanted:  # what it was about has gone meanwhile, which explains the error
+                self._cancelled()
+            else:
+                self._failUnforeseen(error)
+            return
+        if self._closed:
+            if job is not None:
+                end_job(job)
+        elif job is None:
+            self._stop("")
+        else:
+            self._job = job
             self._timer.start()
+            if self._unwanted:
+                self.cancel()
             self._poll()
 
     def cancel(self) -> None:
-        """End the job and all its processes; `onCancelled` is called when they have ended. Nothing where none runs."""
-        if self.state is RunState.RUNNING and self._job is not None:
-            self._enter(RunState.CANCELLING)
-            self._job.cancel()
+        """End the job and all its processes; `onCancelled` is called when they have ended. Nothing where none runs.
+
+        While the job is still being prepared, it is ended as soon as it is there.
+        """
+        if self.state is RunState.RUNNING:
+            self._unwanted = True
+            if self._job is not None:
+                self._enter(RunState.CANCELLING)
+                self._job.cancel()
 
     def cleanup(self) -> None:
-        """The panel goes: end the job and call nobody any more."""
+        """The panel goes: call nobody any more and end the job, so that its files can be removed afterwards."""
         self._closed = True
         self._timer.stop()
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
+        job, self._job = self._job, None
+        if job is not None:
+            end_job(job)
 
     def _onClick(self) -> None:
         if self.state is RunState.IDLE:
@@ -157,27 +187,43 @@ class RunButton:
     def _poll(self) -> None:
         if self._job is None:
             return
-        for event in self._job.poll():
+        time.sleep(TURN)  # Slicer's window does nothing in Python while it waits, and then no thread of ours can run
+        try:
+            events = self._job.poll()
+        except Exception as error:
+            logging.exception("A run cannot be followed")
+            self._timer.stop()
+            job, self._job = self._job, None
+            job.cancel()
+            self._failUnforeseen(error)
+            return
+        for event in events:
             if event.kind == "progress":
                 self._stage, self._fraction = event.stage, event.fraction
             elif event.kind == "log":
                 self.log.append(event.text)
             elif event.kind == "data":
-                if self.onData is not None and self.state is RunState.RUNNING:
-                    self.onData(event.data)
+                self._take(event.data)
             else:
                 self._end(event)
                 return
         self._show()
 
+    def _take(self, data: Mapping[str, Any]) -> None:
+        """Pass on what was sent on the way; the run does not end because it cannot be shown."""
+        if self.onData is None or self.state is not RunState.RUNNING:
+            return
+        try:
+            self.onData(data)
+        except Exception:
+            logging.exception("What a run has sent cannot be shown")
+            self.log.append(traceback.format_exc())
+
     def _end(self, event: Event) -> None:
         job, self._job = self._job, None
         self._timer.stop()
         if event.kind == "cancelled" or self.state is RunState.CANCELLING:  # what came too late is not wanted
-            self._enter(RunState.IDLE)
-            self._say(_("Cancelled."))
-            if self.onCancelled is not None:
-                self.onCancelled()
+            self._cancelled()
         elif event.kind == "failed":
             self._fail(event.text, event.details)
         else:
@@ -191,23 +237,52 @@ class RunButton:
     def _import(self, folder: Path, seconds: float) -> None:
         if self._closed:
             return
-        failure = ""
+        before = self.label.text
         try:
-            self._say(_("Done in {time}.").format(time=elapsed(seconds)))
             if self.onDone is not None:
                 self.onDone(folder)
         except TumorClassifierError as error:
-            failure = str(error)
-        finally:
-            self._enter(RunState.IDLE)
-        if failure:
-            self._fail(failure, "\n".join(self.log))
+            self._fail(str(error), "\n".join(self.log))
+        except Exception as error:
+            logging.exception("The results of a run could not be taken over")
+            self._failUnforeseen(error)
+        else:
+            if self._closed:
+                return
+            said = self.label.text  # the one who took the results may have more to say than how long it took
+            self._stop(_("Done in {time}.").format(time=elapsed(seconds)) if said == before else said)
+
+    def _cancelled(self) -> None:
+        self._stop(_("Cancelled."))
+        if self.onCancelled is not None and not self._closed:
+            self.onCancelled()
 
     def _fail(self, sentence: str, details: str) -> None:
-        self._enter(RunState.IDLE)
-        self._say(sentence)
+        self._stop(sentence)
+        if self._closed:
+            return
+        self._noteFailure(sentence, details)
         if self.onFailed is not None:
             self.onFailed(sentence, details)
+
+    def _failUnforeseen(self, error: Exception) -> None:
+        """Called where `error` is being handled."""
+        what = " ".join(str(error).split())[-LONGEST_REASON:] or type(error).__name__
+        sentence = _("Something unforeseen happened ({error}); please report it with the details.").format(error=what)
+        self._fail(sentence, "\n".join([*self.log, traceback.format_exc()]))
+
+    def _noteFailure(self, sentence: str, details: str) -> None:
+        self.failure = (sentence, details)
+        if self.details is not None:
+            self.details.keep(sentence, details)
+
+    def _stop(self, words: str) -> None:
+        """Nothing is in hand any more, and this is what there is to say."""
+        if self._closed:
+            self.state = RunState.IDLE
+            return
+        self._enter(RunState.IDLE)
+        self._say(words)
 
     def _enter(self, state: RunState) -> None:
         self.state = state
@@ -222,14 +297,20 @@ class RunButton:
 
     def _show(self) -> None:
         """The three widgets as the state is."""
+        preparing = self.state is RunState.RUNNING and self._job is None
         texts = {
             RunState.IDLE: (self._startText, "\n".join(self._reasons) or self._startTip),
             RunState.RUNNING: (_("Cancel"), _("Stop the work at once; what was there before stays as it is.")),
             RunState.CANCELLING: (_("Cancelling…"), _("The work is being stopped.")),
             RunState.IMPORTING: (_("Loading…"), _("The results are being taken into the scene.")),
         }
-        self.button.text, self.button.toolTip = texts[self.state]
-        self.button.enabled = self.state is RunState.RUNNING or (self.state is RunState.IDLE and not self._reasons)
+        if preparing:  # packages are being installed, or images written: neither can be ended halfway
+            text = _("Preparing…"), _("The work can be cancelled as soon as it has begun.")
+        else:
+            text = texts[self.state]
+        self.button.text, self.button.toolTip = text
+        idle = self.state is RunState.IDLE and not self._reasons
+        self.button.enabled = idle or (self.state is RunState.RUNNING and not preparing)
         if not self.busy:
             return  # bar and words may serve another button's run
         self.progressBar.visible = True
