@@ -102,20 +102,20 @@ def test_slicer_5_10_has_no_packaging_and_is_asked_by_a_question(
     from TumorClassifierLib.panel import packages
 
     there: set[str] = set()
-    commands: list[str] = []
+    commands: list[list[str]] = []
     monkeypatch.setattr(packages, "_packaging", lambda: None)
     monkeypatch.setattr(packages, "installed", lambda name: "99.0" if name in there or name == "numpy" else "")
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *given, **named: False)
     monkeypatch.setattr(
-        slicer.util, "pip_install", lambda text: (commands.append(text), there.add("pandas")), raising=False
+        slicer.util, "pip_install", lambda given: (commands.append(given), there.add("pandas")), raising=False
     )
     with pytest.raises(packages.Declined, match="pandas was not installed"):
         packages.ensure(["pandas"])
     assert commands == []
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *given, **named: True)
     packages.ensure(["pandas"])
-    (command,) = commands
-    assert command.startswith("-c ") and command.endswith('"pandas>=2.3"')
+    (command,) = commands  # a list: a path of Windows goes through no shell's rules
+    assert command[0] == "-c" and command[1].endswith("constraints.txt") and command[2:] == ["pandas>=2.3"]
 
 
 def test_the_status_line_says_what_is_there_and_imports_nothing(
@@ -127,13 +127,49 @@ def test_the_status_line_says_what_is_there_and_imports_nothing(
     assert status.status_text().startswith("Radiomics: ")
     versions = {"pyradiomics": "", "torch": "2.9.0+cu128", "highdicom": ""}
     monkeypatch.setattr(status, "installed", lambda name: versions[name])
+    monkeypatch.setattr(status, "graphics_card", lambda: "NVIDIA")
     packaging.pretends_missing.update({"pandas", "Jinja2"})
     assert status.status_text() == (
-        "Radiomics: native engine · Networks: PyTorch 2.9.0 for graphics cards (cu128) · "
+        "Radiomics: native engine · Networks: PyTorch 2.9.0 on the graphics card (NVIDIA) · "
         "2 packages to be installed at the first run"
     )
     tip = status.status_tip()
     assert "Jinja2, pandas: you are asked" in tip and "PyRadiomics is not needed" in tip and "highdicom" in tip
+    versions["torch"] = "2.9.0+cpu"  # cannot use the card
+    assert "PyTorch 2.9.0 on the processor ·" in status.status_text() and "a build for it" in status.status_tip()
+    monkeypatch.setattr(status, "graphics_card", lambda: "")
+    versions["torch"] = "2.9.0"
+    assert "PyTorch 2.9.0 on the processor ·" in status.status_text() and "a build for" not in status.status_tip()
     versions["torch"] = ""
     assert "PyTorch is not installed" in status.status_text() and "Extensions Manager" in status.status_tip()
     assert not {name for name in set(sys.modules) - before if name.split(".")[0] in ("torch", "radiomics", "sklearn")}
+
+
+@pytest.mark.parametrize(
+    "system, machine, program, driver, card",
+    [
+        ("linux", "x86_64", True, False, "NVIDIA"),
+        ("linux", "x86_64", False, True, "NVIDIA"),
+        ("linux", "x86_64", False, False, ""),
+        ("win32", "AMD64", True, False, "NVIDIA"),
+        ("darwin", "arm64", False, False, "Apple"),
+        ("darwin", "x86_64", False, False, ""),
+    ],
+)
+def test_a_graphics_card_is_seen_by_its_driver(
+    standin: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    machine: str,
+    program: bool,
+    driver: bool,
+    card: str,
+) -> None:
+    from TumorClassifierLib.panel import status
+
+    monkeypatch.setattr(status.sys, "platform", system)
+    monkeypatch.setattr(status.platform, "machine", lambda: machine)
+    monkeypatch.setattr(status.shutil, "which", lambda name: "/bin/nvidia-smi" if program else None)
+    monkeypatch.setattr(status, "DRIVER", tmp_path if driver else tmp_path / "none")
+    assert status.graphics_card() == card

@@ -91,7 +91,7 @@ def _install(names: list[str]) -> None:
             )
             if not slicer.util.confirmOkCancelDisplay(question, REQUESTER):  # Slicer 5.10
                 raise declined
-            slicer.util.pip_install(" ".join(["-c", f'"{constraints}"', *(f'"{r}"' for r in requirements)]))
+            slicer.util.pip_install(["-c", constraints, *requirements])
     except CalledProcessError as error:
         raise InputError(_failed(names, error)) from error
     except RuntimeError as error:
