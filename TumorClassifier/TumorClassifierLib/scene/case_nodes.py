@@ -53,7 +53,7 @@ def write_case(
     images = {}
     for i, (modality, node) in enumerate(volume_nodes.items(), start=1):
         path = folder / f"image_{i}_{re.sub(r'[^A-Za-z0-9]', '_', modality)[:20]}.nrrd"
-        _write(image_of(node, reference), path)
+        write_image(image_of(node, reference), path)
         images[modality] = str(path)
     if segmentation_node is None:
         return {"images": images, "mask": None, "segment": ""}
@@ -68,7 +68,7 @@ def write_segment(segmentation_node: Any, segment_id: str, volume_node: Any, pat
     name = " ".join(given.split()) or "Tumour"
     for key, value in (("ID", "Segment_1"), ("Name", name), ("LabelValue", "1"), ("Layer", "0")):
         mask.SetMetaData(f"Segment0_{key}", value)
-    _write(mask, path)
+    write_image(mask, path)
     return name, path
 
 
@@ -124,8 +124,8 @@ def _codes(segment: Any) -> tuple[str, ...]:
     return tuple(part[1] for part in parts if len(part) > 1 and part[0] == "SCT")
 
 
-def _write(image: sitk.Image, path: Path) -> None:
-    """Uncompressed, for the file lives for one run."""
+def write_image(image: sitk.Image, path: Path) -> None:
+    """Write an image for a run, uncompressed for it lives no longer; raises InputError where that cannot be."""
     try:
         sitk.WriteImage(image, str(path), useCompression=False)
     except RuntimeError as error:
