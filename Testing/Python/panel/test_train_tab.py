@@ -37,7 +37,7 @@ def tab(module: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.Monkey
     found = module("TumorClassifier").panel.trainTab
     found.ui.manifestPath.currentPath = ""
     found.ui.recipeBox.currentIndex = 0
-    (tmp_path / "settings.yaml").write_text(MADE["SETTINGS"].replace("epochs: 1", "epochs: 2"))
+    (tmp_path / "settings.yaml").write_text(MADE["SETTINGS"])
     found.form.load(tmp_path / "settings.yaml")
     return found
 
