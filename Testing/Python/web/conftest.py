@@ -81,7 +81,7 @@ def server_of(web_python: Path) -> Callable[..., Server]:
 @pytest.fixture(scope="session")
 def server(server_of: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for many tests."""
-    started = server_of(tmp_path_factory.mktemp("server"), "--upload", "40")
+    started = server_of(tmp_path_factory.mktemp("server"), "--upload", "40", "--sessions", "8")
     yield started
     started.stop()
 

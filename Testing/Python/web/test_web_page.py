@@ -170,6 +170,27 @@ def test_two_users_never_see_each_others_case(server: Any, user_of: Callable[...
     stranger.close()
 
 
+def test_cases_after_one_another_take_no_more_memory(server: Any, user_of: Callable[..., Any]) -> None:
+    before = set(server.sessions())
+    user = user_of(server.address)
+    (pid,) = set(server.sessions()) - before
+    sizes = []
+    for _ in range(5):
+        user.phantom()
+        user.click("new-case")
+        user.find("phantom")
+        user.idle()
+        sizes.append(megabytes(pid))
+    assert sizes[-1] < sizes[1] + 60, f"a drawn head is 8 MB and its nodes many; memory after each case: {sizes} MB"
+
+
+def megabytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/statm")
+    if not status.exists():
+        pytest.skip("the system does not say how much memory a process has")
+    return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
 def test_a_server_that_stops_takes_everything_with_it_and_the_page_says_so(
     server_of: Callable[..., Any], user_of: Callable[..., Any], tmp_path: Path
 ) -> None:
