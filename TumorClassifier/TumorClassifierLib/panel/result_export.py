@@ -14,6 +14,7 @@ from FeatureExtractorLib.files import atomic_path, readable_write_errors
 from ..dicom_output import FILES
 from ..scene.storage import SUFFIX, save_mrb
 from ..worker import start
+from .details import Details
 from .packages import ensure, needed_for
 from .result_buttons import breakable
 from .result_folder import RunFolder
@@ -38,6 +39,7 @@ class Exports:
         self.dicom = RunButton(
             ui.dicomButton, ui.dicomProgress, ui.exportStatus, self._onDicomStart, self._onDicomDone
         )
+        self.report.details = self.dicom.details = Details(ui.exportStatus, _("Export"))
         self.report.onState = self.dicom.onState = self.update
         ui.saveSceneButton.connect("clicked(bool)", self._onSaveScene)
 

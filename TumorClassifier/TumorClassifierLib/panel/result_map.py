@@ -18,6 +18,7 @@ from ..scene.hierarchy import place_beside
 from ..scene.markups import add_focus
 from ..scene.overlay import add_cam, show_in_slices
 from ..worker import start
+from .details import Details
 from .packages import ensure, needed_for
 from .result_buttons import enable
 from .result_folder import RunFolder
@@ -50,6 +51,7 @@ class MapControls(VTKObservationMixin):
             onFailed=self._onFailed,
             onCancelled=self._onCancelled,
             onState=self.update,
+            details=Details(ui.mapStatus, _("Map")),
         )
         ui.mapClassBox.connect("currentIndexChanged(int)", self._onChoice)
         ui.mapMethodBox.connect("currentIndexChanged(int)", self._onChoice)

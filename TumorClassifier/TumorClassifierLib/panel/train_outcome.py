@@ -19,6 +19,7 @@ from ..recipes import recipe_module
 from ..report.numbers import counted
 from ..store import install_model
 from ..worker import start
+from .details import Details
 from .packages import ensure, needed_for
 from .result_buttons import breakable, enable
 from .result_folder import RunFolder
@@ -43,6 +44,8 @@ class Outcome:
         self.report = RunButton(
             ui.openReportButton, ui.reportProgress, ui.outcomeStatus, self._onReport, self._onReportDone
         )
+        self.figures.details = Details(ui.figuresStatus, _("Figures"))
+        self.report.details = Details(ui.outcomeStatus, _("Report"))
         ui.figureBox.connect("currentIndexChanged(int)", self._onFigure)
         ui.installModelButton.connect("clicked(bool)", self._onInstall)
         ui.saveModelButton.connect("clicked(bool)", self._onSave)

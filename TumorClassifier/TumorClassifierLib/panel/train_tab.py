@@ -16,7 +16,7 @@ from FeatureExtractorLib.resources import resource_path
 from ..bundle import MODEL_NAME, SUFFIX
 from ..recipes import RECIPES, recipe_module
 from ..worker import start
-from .details import show_details
+from .details import Details, show_details
 from .packages import ensure, needed_for
 from .result_buttons import enable
 from .result_folder import RunFolder
@@ -61,6 +61,7 @@ class TrainTab:
             onCancelled=self.table.finish,
             onData=self.table.add,
             onState=self.update,
+            details=Details(self.ui.checkStatus, _("Check")),
         )
         self.trainRun = RunButton(
             self.ui.trainButton,
