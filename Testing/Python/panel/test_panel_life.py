@@ -163,6 +163,36 @@ def test_the_embedded_editor_is_made_when_opened_and_let_go(panel: Any, standin:
     assert not editor._object._watched
 
 
+def test_buttons_work_where_the_scene_was_closed_and_the_panel_not_entered(panel: Any, standin: Any) -> None:
+    import slicer
+
+    slicer.modules.tumorclassifier.widgetRepresentation().exit()
+    standin.scene.Clear()
+    assert panel.parameterNode is None
+    assert panel.ui.classifyButton.toolTip .startswith("The scene was closed")
+    panel.ui.sampleDataButton.click()
+    assert panel.ui.classifyButton.enabled, panel.ui.classifyButton.toolTip
+    standin.scene.Clear()
+    panel.ui.modelList.setCurrentRow(1)
+    assert panel.modelName() == "meningioma-vs-glioma"
+
+
+def test_the_embedded_editor_goes_with_the_panel(panel: Any, standin: Any) -> None:
+    from shiboken6 import isValid
+
+    add_outlined()
+    panel.chooseMissing()
+    panel.ui.editorSection.collapsed = False
+    editor, node = panel.segmentStep.editor.widget, panel.segmentStep.editor.widget.mrmlSegmentEditorNode()
+    panel.cleanup()
+    assert editor.mrmlSegmentEditorNode() is None
+    assert not editor._object._watched
+    assert (node.GetSegmentationNode(), node.GetActiveEffectName()) == (None, None)
+    assert panel.segmentStep.editor.widget is None
+    standin.process()
+    assert not isValid(editor._object)
+
+
 def test_drawing_starts_with_a_segment_that_is_marked_as_a_tumour(panel: Any) -> None:
     from TumorClassifierLib.scene.case_nodes import tumour_segment
 

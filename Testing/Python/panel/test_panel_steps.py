@@ -107,6 +107,77 @@ def test_loaded_images_are_chosen_when_the_panel_is_opened(module: Callable[[str
     assert state(panel, "segment") == "✓ Outline · Tumour core"
 
 
+def test_what_is_loaded_while_the_panel_is_open_is_chosen(panel: Any, standin: Any) -> None:
+    volume = add_volume("head")
+    add_outline(volume, "Edema", "Tumour")
+    standin.process()
+    assert panel.images() == {"T1C": volume}
+    assert state(panel, "segment") == "✓ Outline · Tumour"
+    enhanced = add_volume("head T1 gd")
+    standin.process()
+    assert panel.images() == {"T1C": enhanced}
+    add_volume("later T1 gd")
+    standin.process()
+    assert panel.images() == {"T1C": enhanced}
+
+
+def test_what_the_user_set_to_none_stays_none(panel: Any, standin: Any) -> None:
+    import slicer
+
+    volume = add_volume("head")
+    add_outline(volume, "Tumour")
+    standin.process()
+    panel.imageStep.selectors["T1C"].setCurrentNode(None)
+    panel.ui.segmentSelector.setCurrentNode(None)
+    standin.process()
+    add_volume("other head")
+    standin.process()
+    panel.enter()
+    assert panel.images() == {}
+    assert panel.outline() == (None, "")
+    panel.imageStep.selectors["T1C"].setCurrentNode(volume)
+    slicer.mrmlScene.RemoveNode(volume)
+    standin.process()
+    third = add_volume("t1 gd")
+    standin.process()
+    assert panel.images() == {"T1C": third}
+
+
+def test_an_image_that_is_removed_is_followed_by_the_next_one_loaded(panel: Any, standin: Any) -> None:
+    import slicer
+
+    first = add_volume("head")
+    outline = add_outline(first, "Tumour")
+    standin.process()
+    slicer.mrmlScene.RemoveNode(outline)
+    slicer.mrmlScene.RemoveNode(first)
+    standin.process()
+    assert panel.images() == {}
+    second = add_volume("head")
+    outline = add_outline(second, "Tumour", name="second")
+    standin.process()
+    assert panel.images() == {"T1C": second}
+    assert panel.outline()[0] is outline
+
+
+def test_what_is_hidden_or_made_here_is_not_chosen(panel: Any, standin: Any) -> None:
+    import slicer
+
+    from TumorClassifierLib.panel.parameters import CORRECTED_FROM
+
+    volume = add_volume("head")
+    hidden, corrected = add_volume("scratch t1c"), add_volume("head t1c corrected")
+    hidden.SetHideFromEditors(True)
+    corrected.SetNodeReferenceID(CORRECTED_FROM, volume.GetID())
+    standin.process()
+    assert panel.images() == {"T1C": volume}
+    slicer.mrmlScene.StartState(slicer.mrmlScene.BatchProcessState)
+    enhanced = add_volume("t1 gd")
+    slicer.mrmlScene.EndState(slicer.mrmlScene.BatchProcessState)
+    standin.process()
+    assert panel.images() == {"T1C": enhanced}
+
+
 def test_selectors_follow_the_model(two_images: Any) -> None:
     plain, enhanced, other = (add_volume(name) for name in ("t1 plain", "t1 gd", "t2"))
     assert list(two_images.imageStep.selectors) == list(MODALITIES)

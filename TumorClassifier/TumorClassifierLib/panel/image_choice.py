@@ -37,6 +37,11 @@ def first_choices(modalities: Sequence[str], names: Sequence[str]) -> dict[str, 
     return chosen
 
 
+def fits(modality: str, name: str) -> bool:
+    """Whether an image's name says that it is this one."""
+    return _rank(modality, name) is not None
+
+
 def _rank(modality: str, name: str) -> int | None:
     """How well a name fits a modality, 0 best; None where it does not."""
     words = [word for word in re.split(r"[^a-z0-9]+", name.casefold()) if word]

@@ -64,6 +64,14 @@ class EmbeddedEditor:
             self.widget.setSegmentationNode(None)
             self.widget.setSourceVolumeNode(None)
 
+    def cleanup(self) -> None:
+        """The panel goes: a widget that stayed would follow the node of its successor."""
+        if self.widget is not None:
+            self.forget()
+            self.widget.setMRMLSegmentEditorNode(None)
+            self.widget.deleteLater()
+            self.widget = None
+
     def _make(self) -> None:
         self.widget = slicer.qMRMLSegmentEditorWidget()
         self.widget.objectName = "segmentEditor"

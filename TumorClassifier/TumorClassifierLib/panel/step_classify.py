@@ -58,7 +58,7 @@ class ClassifyStep:
         """Everything that keeps the case from being classified, a sentence each."""
         summary, node = self.panel.modelStep.chosen(), self.panel.parameterNode
         if node is None:
-            return [_("The scene is being closed.")]
+            return [_("The scene was closed; open this module again, or take the sample data.")]
         if summary is None:
             if node.model:
                 return [_("The model {model} is not installed here; install it in step 4.").format(model=node.model)]

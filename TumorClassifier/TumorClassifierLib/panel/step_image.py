@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.case_nodes import tumour_segment
-from .image_choice import first_choices
+from .image_choice import first_choices, fits
 from .patient_names import patient_identifiers, resembles_patient
 from .sample_data import load_sample
 from .step_header import State
@@ -25,6 +25,8 @@ class ImageStep:
         self.selectors: dict[str, Any] = {}
         self._modalities: tuple[str, ...] | None = None
         self._filling = False
+        self._unwanted: set[str] = set()  # images for which the user chose none where there was one
+        self._guessed: dict[str, str] = {}  # by image, the node that was taken though its name says nothing
         ui.sampleDataButton.connect("clicked(bool)", self.onSampleData)
         ui.renameButton.connect("clicked(bool)", self.onRename)
 
@@ -39,17 +41,24 @@ class ImageStep:
             if selector.currentNode() is not chosen:
                 selector.setCurrentNode(chosen)
         self._filling = False
+        self._unwanted -= set(self.panel.images())
         self.ui.imageHint.text = self._hint(modalities)
         self._warnOfNames()
 
     def choose(self) -> None:
-        """Choose what is not chosen yet, where names leave no doubt or there is one image only."""
-        node = self.panel.parameterNode
-        missing = [modality for modality in self.panel.modalities() if node.image(modality) is None]
-        taken = [node.image(modality) for modality in self.panel.modalities()]
+        """Choose what is not chosen yet, where names leave no doubt or there is one image only.
+
+        What was taken for want of a better one gives way to an image whose name fits.
+        """
+        modalities, images = self.panel.modalities(), self.panel.images()
+        open_ = [one for one in modalities if (one not in images and one not in self._unwanted) or self._isGuess(one)]
+        taken = [volume for modality, volume in images.items() if modality not in open_]
         volumes = [volume for volume in self._volumes() if not any(volume is other for other in taken)]
-        for modality, i in first_choices(missing, [volume.GetName() for volume in volumes]).items():
-            node.setImage(modality, volumes[i])
+        for modality, i in first_choices(open_, [volume.GetName() for volume in volumes]).items():
+            sure = fits(modality, volumes[i].GetName())
+            if sure or modality not in images:
+                self.panel.parameterNode.setImage(modality, volumes[i])
+                self._guessed[modality] = "" if sure else volumes[i].GetID()
 
     def state(self) -> State:
         """For the header."""
@@ -61,8 +70,13 @@ class ImageStep:
             return State("open", _("choose {images}").format(images=", ".join(missing)))
         return State("done", ", ".join(f"{node.GetName()} · {modality}" for modality, node in images.items()))
 
+    def forget(self) -> None:
+        """The scene is about to be closed."""
+        self._unwanted, self._guessed = set(), {}
+
     def onSampleData(self) -> None:
         """Put the drawn head and its outline into the scene, and choose them."""
+        self.panel.initialize()  # the scene may have been closed while another module was shown
         with slicer.util.tryWithErrorDisplay(_("The sample data could not be made."), waitCursor=True):
             volume, segmentation = load_sample(slicer.mrmlScene)
             node = self.panel.parameterNode
@@ -110,9 +124,22 @@ class ImageStep:
     def _onChosen(self, modality: str, volume: Any) -> None:
         if self._filling or self.panel.parameterNode is None:
             return
+        before = self.panel.parameterNode.image(modality)
         self.panel.parameterNode.setImage(modality, volume)
+        self._guessed.pop(modality, None)
         if volume is not None:
             self.panel.showVolume(volume)
+        else:
+            qt.QTimer.singleShot(0, lambda: self._noteNone(modality, before))  # later: a removed one is still there
+
+    def _noteNone(self, modality: str, before: Any | None) -> None:
+        """Keep in mind that the user wants none; the selector says none as well where its choice was removed."""
+        if before is not None and before.GetScene() is not None and modality not in self.panel.images():
+            self._unwanted.add(modality)
+
+    def _isGuess(self, modality: str) -> bool:
+        volume = self.panel.images().get(modality)
+        return volume is not None and volume.GetID() == self._guessed.get(modality)
 
     def _hint(self, modalities: Sequence[str]) -> str:
         if not modalities:
@@ -120,10 +147,9 @@ class ImageStep:
         return _("{model} asks for {images}.").format(model=self.panel.modelName(), images=", ".join(modalities))
 
     def _volumes(self) -> list[Any]:
-        """The volumes that can be chosen, maps of earlier results left out."""
-        scene = slicer.mrmlScene
-        found = [scene.GetNthNodeByClass(i, VOLUME) for i in range(scene.GetNumberOfNodesByClass(VOLUME))]
-        return [node for node in found if node.GetClassName() == VOLUME and not self.panel.isOwnVolume(node)]
+        """The volumes that can be chosen, maps of earlier results and what is hidden from the user left out."""
+        found = [node for node in slicer.util.getNodesByClass(VOLUME) if node.GetClassName() == VOLUME]
+        return [node for node in found if not node.GetHideFromEditors() and not self.panel.isOwnVolume(node)]
 
     def _resembles(self, volume: Any) -> bool:
         return resembles_patient(volume.GetName() or "", patient_identifiers(slicer.mrmlScene, volume))

@@ -91,9 +91,9 @@ class ModelStep:
 
     def onModel(self, row: int) -> None:
         """The user chose another model."""
-        node = self.panel.parameterNode
-        if not self._filling and node is not None and 0 <= row < len(self.summaries):
-            node.model = list(self.summaries)[row]
+        if not self._filling and 0 <= row < len(self.summaries):
+            self.panel.initialize()
+            self.panel.parameterNode.model = list(self.summaries)[row]
             self.panel.chooseMissing()
 
     def onClinical(self) -> None:
@@ -122,6 +122,7 @@ class ModelStep:
         if installation is None:
             return
         self.read()
+        self.panel.initialize()
         self.panel.parameterNode.model = installation.model.name
         self.panel.update()
 
@@ -149,6 +150,7 @@ class ModelStep:
             slicer.util.errorDisplay(str(error))
             return
         self.read()
+        self.panel.initialize()
         self.panel.parameterNode.model = ""
         self.choose()
         self.panel.update()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -24,6 +25,7 @@ class SegmentStep:
         self.ui, self.panel = ui, panel
         self.editor = EmbeddedEditor(ui.editorSection.layout())
         self._filling = False
+        self._unwanted = False  # whether the user chose none where there was one
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onSegmentation)
         ui.segmentSelector.connect("currentSegmentChanged(QString)", self.onSegment)
         ui.editButton.connect("clicked(bool)", self.onEdit)
@@ -33,6 +35,7 @@ class SegmentStep:
         """Show what the parameter node says."""
         self._replaceRemoved()
         segmentation, segmentId = self.panel.outline()
+        self._unwanted = self._unwanted and segmentation is None
         selector = self.ui.segmentSelector
         self._filling = True
         if selector.currentNode() is not segmentation:
@@ -53,9 +56,9 @@ class SegmentStep:
     def choose(self) -> None:
         """Choose the only segmentation, and in it the tumour, where nothing is chosen yet."""
         node = self.panel.parameterNode
-        scene = slicer.mrmlScene
-        if node.segmentation is None and scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1:
-            node.segmentation = scene.GetNthNodeByClass(0, "vtkMRMLSegmentationNode")
+        loaded = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+        if node.segmentation is None and not self._unwanted and len(loaded) == 1:
+            node.segmentation = loaded[0]
         segmentation, segmentId = self.panel.outline()
         if segmentation is not None and not segmentId:
             node.segment = tumour_segment(segmentation)
@@ -75,6 +78,9 @@ class SegmentStep:
         node = self.panel.parameterNode
         if self._filling or node is None or node.segmentation is segmentation:
             return
+        before = node.segmentation
+        if segmentation is None:
+            qt.QTimer.singleShot(0, lambda: self._noteNone(before))  # later: a removed one is still in the scene
         with slicer.util.NodeModify(node.parameterNode):
             node.segmentation = segmentation
             node.segment = tumour_segment(segmentation) if segmentation is not None else ""
@@ -122,6 +128,17 @@ class SegmentStep:
     def forget(self) -> None:
         """The scene is about to be closed."""
         self.editor.forget()
+        self._unwanted = False
+
+    def cleanup(self) -> None:
+        """The panel goes, and the editor with it."""
+        self.editor.cleanup()
+
+    def _noteNone(self, before: Any | None) -> None:
+        """Keep in mind that the user wants none; the selector says none as well where its choice was removed."""
+        node = self.panel.parameterNode
+        if node is not None and node.segmentation is None:
+            self._unwanted = before is not None and before.GetScene() is not None
 
     def _outlineToDraw(self) -> tuple[Any, str]:
         """The chosen outline; where there is none, an empty segment called Tumour."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -44,6 +45,7 @@ class Panel(VTKObservationMixin):
         self._guiTag: int | None = None
         self._watched: list[Any] = []
         self._updating = False
+        self._choosing = False
         self._folder: Path | None = None
 
         self.widget = slicer.util.loadUI(owner.resourcePath("UI/TumorClassifier.ui"))
@@ -212,8 +214,9 @@ class Panel(VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self._onSceneEndImport)
-        self.addObserver(scene, scene.NodeAddedEvent, self._onNodes)
-        self.addObserver(scene, scene.NodeRemovedEvent, self._onNodes)
+        self.addObserver(scene, scene.NodeAddedEvent, self._onNodeAdded)
+        self.addObserver(scene, scene.NodeRemovedEvent, self._onNodeRemoved)
+        self.addObserver(scene, scene.EndBatchProcessEvent, self._onBatchEnd)
 
     def _onSceneStartClose(self, caller: Any, event: Any) -> None:
         self._tell("forget")
@@ -229,9 +232,31 @@ class Panel(VTKObservationMixin):
             self.chooseMissing()
         self._tell("restore")
 
-    def _onNodes(self, caller: Any, event: Any) -> None:
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAdded(self, caller: Any, event: Any, node: Any) -> None:
+        if slicer.mrmlScene.IsBatchProcessing() or slicer.mrmlScene.IsImporting():
+            return
+        self.update()
+        if node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
+            self._chooseSoon()
+
+    def _onNodeRemoved(self, caller: Any, event: Any) -> None:
         if not slicer.mrmlScene.IsBatchProcessing() and not slicer.mrmlScene.IsImporting():
             self.update()
+
+    def _onBatchEnd(self, caller: Any, event: Any) -> None:
+        self._chooseSoon()
+
+    def _chooseSoon(self) -> None:
+        """Choose among what is being loaded once it is all there: nodes are added before they are named and filled."""
+        if not self._choosing:
+            self._choosing = True
+            qt.QTimer.singleShot(0, self._chooseLoaded)
+
+    def _chooseLoaded(self) -> None:
+        self._choosing = False
+        if self.parameterNode is not None and getattr(self.owner.parent, "isEntered", True):
+            self.chooseMissing()
 
     def _onCollapsed(self) -> None:
         """A page of a tab does not always tell the scroll area around the panel that it has grown."""
