@@ -183,7 +183,7 @@ class User:
 
     def go_to_slice(self, mm: float, name: str = "Axial") -> None:
         """Move a view's slider with the arrow keys to the slice nearest to a position."""
-        thumb = self.page.locator(f'[data-test=slice-{name.lower()}] [role=slider]')
+        thumb = self.page.locator(f"[data-test=slice-{name.lower()}] [role=slider]")
         thumb.focus()
         for _ in range(200):
             now = float(thumb.get_attribute("aria-valuenow") or 0)
