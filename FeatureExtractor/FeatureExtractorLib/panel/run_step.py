@@ -6,7 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import SimpleITK as sitk
 import slicer
 from slicer.i18n import tr as _
 
@@ -17,6 +16,7 @@ from TumorClassifierLib.panel.correction_run import CorrectionRun
 from TumorClassifierLib.panel.patient_names import safe_name
 from TumorClassifierLib.panel.run_button import RunButton
 from TumorClassifierLib.panel.step_header import State
+from TumorClassifierLib.scene.case_nodes import write_image
 from TumorClassifierLib.scene.volumes import image_of, segment_mask
 from TumorClassifierLib.worker import start
 from TumorClassifierLib.worker.places import OUT
@@ -197,7 +197,7 @@ class RunStep:
         )
         if not bySlicer:
             for name, volume in images:
-                _write(image_of(volume, first), files[name])
+                write_image(image_of(volume, first), files[name])
             return start(request, folder / "run")
         return self._afterSlicer(dict(images), files, request, folder)
 
@@ -228,7 +228,7 @@ class RunStep:
 
         def measure() -> Any:
             for name, image in correction[0].corrected.items():
-                _write(image, files[name])
+                write_image(image, files[name])
             return start(request, folder / "run")
 
         return ChainedJob([correct, measure])
@@ -258,7 +258,7 @@ class RunStep:
         except InputError as error:
             return Outline(replace(described, error=str(error)))
         file = folder / f"mask{len(list(folder.glob('mask*')))}.nrrd"
-        _write(mask, file)
+        write_image(mask, file)
         return Outline(described, mask, file)
 
     def _needed(self) -> list[str]:
@@ -275,7 +275,3 @@ class RunStep:
 def _readers(first: str, second: str) -> tuple[str, str]:
     """What to call both outlines; names of one kind get a number."""
     return (first, second) if first != second else (f"{first} 1", f"{second} 2")
-
-
-def _write(image: sitk.Image, file: Path) -> None:
-    sitk.WriteImage(image, str(file))

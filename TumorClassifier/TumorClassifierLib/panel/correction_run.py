@@ -12,6 +12,7 @@ import slicer
 
 from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
+from ..scene.case_nodes import write_image
 from ..scene.slicer_n4 import MODULE
 from ..scene.volumes import image_of
 from ..worker import Event, start
@@ -33,6 +34,7 @@ class CorrectionRun:
         self._started, self._ended = time.monotonic(), 0.0
         self._folders = [self.folder]
         self._scratch: list[Any] = []
+        self._cancelled = False
         self._job = self._start(next(iter(self.volumes)))
 
     @property
@@ -47,6 +49,7 @@ class CorrectionRun:
 
     def cancel(self) -> None:
         """End the correction in hand; no other is started."""
+        self._cancelled = True
         self._job.cancel()
 
     def poll(self) -> list[Event]:
@@ -56,7 +59,7 @@ class CorrectionRun:
         told = []
         for event in self._job.poll():
             if event.kind == "done":
-                event = self._next()
+                event = Event("cancelled") if self._cancelled else self._next()
             if event.kind == "progress":
                 fraction = (len(self.corrected) + event.fraction) / len(self.volumes)
                 event = replace(event, fraction=min(fraction, 1.0))
@@ -95,7 +98,7 @@ class CorrectionRun:
         folder = self._newFolder()
         self._folders.append(folder)
         image = folder / "image.nrrd"
-        sitk.WriteImage(image_of(volume), str(image))
+        write_image(image_of(volume), image)
         return start({"work": "correct", "image": str(image), "engine": "fast"}, folder / "run")
 
     def _startSlicer(self, volume: Any) -> Any:

@@ -12,6 +12,7 @@ from ..scene.hierarchy import place_beside
 from ..scene.slicer_n4 import MODULE
 from ..scene.volumes import add_volume
 from .correction_run import CorrectionRun, remove_volume
+from .details import Details
 from .packages import ensure, needed_for
 from .parameters import CORRECTED, CORRECTED_FROM, CorrectionMethod
 from .run_button import RunButton
@@ -31,6 +32,7 @@ class CorrectStep:
             onStart=self.onStart,
             onDone=self.onDone,
             onState=panel.update,
+            details=Details(ui.correctLabel, _("Correction")),
         )
         ui.originalButton.connect("toggled(bool)", self.onOriginal)
 
