@@ -190,9 +190,8 @@ class FeatureExtractorTest(ScriptedLoadableModuleTest):
         if not hasattr(slicer.modules, "featureextractor"):
             self.skipTest("There are no windows here, so there is no panel.")
         representation = slicer.modules.featureextractor.widgetRepresentation()
-        panel = representation.self().panel
-        panel.enter()
-        return panel
+        representation.enter()  # as the window does, and not the panel's own: the panel asks whether it is shown
+        return representation.self().panel
 
     def skipWhereLacking(self) -> None:
         """Slicer installs nothing while it is being tested."""

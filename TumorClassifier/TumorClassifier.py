@@ -248,9 +248,9 @@ class TumorClassifierTest(ScriptedLoadableModuleTest):
         """The module's panel, shown; the test is skipped where Slicer has no windows at all."""
         if not hasattr(slicer.modules, "tumorclassifier"):
             self.skipTest("There are no windows here, so there is no panel.")
-        panel = slicer.modules.tumorclassifier.widgetRepresentation().self().panel
-        panel.enter()
-        return panel
+        representation = slicer.modules.tumorclassifier.widgetRepresentation()
+        representation.enter()  # as the window does, and not the panel's own: the panel asks whether it is shown
+        return representation.self().panel
 
     def skipWhereLacking(self, panel: Any) -> None:
         """Slicer installs nothing while it is being tested."""

@@ -84,14 +84,17 @@ def window(standin: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def module(standin: Any, no_problems: Any, repository: Path) -> Iterator[Callable[[str], Any]]:
-    """Loads a module of the extension by name and shows its panel, which is closed after the test."""
+def module(standin: Any, no_problems: Any, repository: Path) -> Iterator[Callable[..., Any]]:
+    """Loads a module of the extension by name and shows its panel, which is closed after the test.
+
+    shown=False: as when Slicer runs a module's test, which nobody has opened.
+    """
     opened = []
 
-    def load(name: str) -> Any:
-        standin.load(repository / name / f"{name}.py")
+    def load(name: str, shown: bool = True) -> Any:
+        representation = standin.load(repository / name / f"{name}.py").widgetRepresentation()
         opened.append(name)
-        panel = standin.open(name)
+        panel = standin.open(name) if shown else representation.self()
         recorded = no_problems.take()
         assert recorded == [], "\n".join(recorded)
         return panel

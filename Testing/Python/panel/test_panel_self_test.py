@@ -9,8 +9,8 @@ import pytest
 
 
 @pytest.mark.slow
-def test_the_self_test_passes_with_its_panel(module: Callable[[str], Any]) -> None:
-    module("TumorClassifier")
+def test_the_self_test_passes_with_its_panel(module: Callable[..., Any]) -> None:
+    assert not module("TumorClassifier", shown=False).parent.isEntered
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(sys.modules["TumorClassifier"].TumorClassifierTest)
     result = unittest.TestResult()
     suite.run(result)

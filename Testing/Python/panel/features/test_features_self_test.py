@@ -9,8 +9,8 @@ import pytest
 
 
 @pytest.mark.slow
-def test_the_self_test_passes_with_its_panel(module: Callable[[str], Any]) -> None:
-    module("FeatureExtractor")
+def test_the_self_test_passes_with_its_panel(module: Callable[..., Any]) -> None:
+    assert not module("FeatureExtractor", shown=False).parent.isEntered
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(sys.modules["FeatureExtractor"].FeatureExtractorTest)
     result = unittest.TestResult()
     suite.run(result)
