@@ -248,8 +248,15 @@ class qMRMLSegmentSelectorWidget(QtWidgets.QWidget):
         self._selector.setProperty("addEnabled", False)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self._label, self._message = QtWidgets.QLabel("Segment: "), QtWidgets.QLabel()
+        row = QtWidgets.QHBoxLayout()
+        row.setContentsMargins(4, 0, 0, 0)
+        row.addWidget(self._label)
+        row.addWidget(self._list, 1)
         layout.addWidget(self._selector)
-        layout.addWidget(self._list)
+        layout.addLayout(row)
+        layout.addWidget(self._message)
+        self._tell_what_is_there()
         self.setFocusProxy(self._selector)
         self._selector.currentNodeChanged.connect(self._node_changed)
         self._list.currentIndexChanged.connect(self._segment_changed)
@@ -282,9 +289,18 @@ class qMRMLSegmentSelectorWidget(QtWidgets.QWidget):
             self._list.addItem(self._node.GetSegmentation().GetSegment(segment_id).GetName(), segment_id)
         self._list.setCurrentIndex(max(self._list.findData(before), 0) if self._list.count() else -1)
         del blocked
+        self._tell_what_is_there()
         self._selected = [segment_id for segment_id in self._selected if segment_id in self.segmentIDs()]
         if self.currentSegmentID() != before:
             self.currentSegmentChanged.emit(self.currentSegmentID())
+
+    def _tell_what_is_there(self) -> None:
+        """Slicer hides the list of segments where there is nothing to list, and says so in its place."""
+        there = bool(self.segmentIDs())
+        self._label.setVisible(there)
+        self._list.setVisible(there)
+        self._message.setVisible(not there)
+        self._message.setText("No segments in segmentation " if self._node else "No node is selected ")
 
     def _segment_changed(self, _index: int) -> None:
         self.currentSegmentChanged.emit(self.currentSegmentID())
