@@ -169,7 +169,7 @@ def test_buttons_work_where_the_scene_was_closed_and_the_panel_not_entered(panel
     slicer.modules.tumorclassifier.widgetRepresentation().exit()
     standin.scene.Clear()
     assert panel.parameterNode is None
-    assert panel.ui.classifyButton.toolTip .startswith("The scene was closed")
+    assert panel.ui.classifyButton.toolTip.startswith("The scene was closed")
     panel.ui.sampleDataButton.click()
     assert panel.ui.classifyButton.enabled, panel.ui.classifyButton.toolTip
     standin.scene.Clear()
