@@ -274,6 +274,23 @@ def test_a_panel_that_goes_takes_its_job_along_and_is_not_called_back(panel: Sim
     assert panel.calls == []
 
 
+def test_a_panel_that_goes_waits_for_the_end_of_its_job(
+    panel: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are removed afterwards, and one that it still writes would stay."""
+    panel.button.click()
+    panel.job.running, polls = True, []
+
+    def poll() -> list[Any]:
+        polls.append(len(polls))
+        panel.job.running = len(polls) < 3
+        return []
+
+    monkeypatch.setattr(panel.job, "poll", poll)
+    panel.run.cleanup()
+    assert panel.job.cancelled == 1 and len(polls) == 3
+
+
 def test_two_buttons_share_a_bar_and_a_line(panel: SimpleNamespace) -> None:
     import qt
 
