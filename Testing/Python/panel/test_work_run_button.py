@@ -308,14 +308,14 @@ def test_every_stage_name_of_the_code_is_in_words(repository: Path) -> None:
     """A stage that the code tells is one that the panel knows, so that it can be translated."""
     import re
 
-    source = (repository / "TumorClassifier/TumorClassifierLib/panel/run_button.py").read_text()
+    source = (repository / "TumorClassifier/TumorClassifierLib/panel/run_words.py").read_text()
     told = set()
     for module in ("TumorClassifier", "FeatureExtractor"):
         for path in (repository / module).rglob("*.py"):
             told |= set(re.findall(r'progress\(f?"([a-z ]+)(?:"| ·)', path.read_text()))
     assert told >= {"starting", "reading", "radiomics", "writing"}
     unknown = sorted(stage for stage in told if f'"{stage}": _(' not in source)
-    assert unknown == [], "add these to in_words in run_button.py"
+    assert unknown == [], "add these to in_words in run_words.py"
 
 
 def test_details_are_a_window_with_a_log_to_copy(standin: Any, panel: SimpleNamespace) -> None:

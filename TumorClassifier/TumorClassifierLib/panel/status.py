@@ -36,9 +36,9 @@ def status_tip() -> str:
         lines.append(_("Networks need PyTorch; install the extension PyTorch in the Extensions Manager."))
     elif card and not _uses(torch, card):
         lines.append(
-            _(
-                "This PyTorch does not use the graphics card ({card}); PyTorch Utils installs a build for it."
-            ).format(card=card)
+            _("This PyTorch does not use the graphics card ({card}); PyTorch Utils installs a build for it.").format(
+                card=card
+            )
         )
     if not installed("pyradiomics"):
         lines.append(_("PyRadiomics is not needed: the native engine measures the same numbers."))
