@@ -212,6 +212,8 @@ def test_a_failure_of_slicers_own_correction_is_said(panel: Any, standin: Any) -
     panel.chooseMissing()
     panel.ui.correctionMethod.currentIndex = 1
     panel.ui.correctButton.click()
+    for name in ("N4 input", "N4 output"):
+        assert standin.scene.GetFirstNodeByName(name).GetHideFromEditors()  # so that nobody chooses them
     standin.scene.RemoveNode(standin.scene.GetFirstNodeByName("N4 input"))
     standin.wait(lambda: not panel.correctStep.run.busy, 60)
     assert panel.ui.correctLabel.text.startswith("N4ITKBiasFieldCorrection failed (")

@@ -111,6 +111,8 @@ class CorrectionRun:
         source.SetAndObserveTransformNodeID(None)
         output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "N4 output")
         self._scratch = [source, output]
+        for node in self._scratch:
+            node.SetHideFromEditors(True)  # nobody is to choose them
         shrink = max(1, min(SLICER_SHRINK, min(volume.GetImageData().GetDimensions()) // FEWEST_SLICES))
         parameters = {"inputImageName": source, "outputImageName": output, "shrinkFactor": shrink}
         return CliJob(module, parameters, "correcting")
