@@ -11,7 +11,7 @@ from FeatureExtractorLib.errors import InputError, TumorClassifierError
 
 from .bundle import Bundle, read_bundle
 from .card import with_interval
-from .classify import activation_methods
+from .classify import activation_methods, alignment_of
 from .clinical_coding import MISSING, ClinicalVariable
 from .recipes import recipe_module
 from .store import InstalledModel, installed_models
@@ -41,7 +41,8 @@ class ClinicalField:
 class ModelSummary:
     """An installed model. damaged: a sentence where it cannot be used; then only name, origin and path are known.
 
-    origin: "shipped" or "installed". metrics: figures with their 95 % intervals, in words. limits: what it cannot do.
+    origin: "shipped" or "installed". modalities: the one first that the others are resampled to and outlines are drawn
+    on, where the model names one. metrics: figures with their 95 % intervals, in words. limits: what it cannot do.
     card: Markdown. activations: how its maps can be made, its own way first; none where it draws no map.
     """
 
@@ -143,7 +144,7 @@ def _summary(model: InstalledModel, bundle: Bundle) -> ModelSummary:
         recipe=recipe,
         publication=str(manifest.get("publication", "")),
         classes=tuple(map(str, manifest["classes"])),
-        modalities=tuple(map(str, manifest["modalities"])),
+        modalities=_modalities(bundle),
         needs_outline=bool(manifest.get("outline", True)),
         metrics=_metrics(manifest),
         limits=tuple(map(str, (manifest.get("about") or {}).get("limits", ()))),
@@ -151,6 +152,12 @@ def _summary(model: InstalledModel, bundle: Bundle) -> ModelSummary:
         clinical=_clinical(bundle),
         activations=activation_methods(bundle),
     )
+
+
+def _modalities(bundle: Bundle) -> tuple[str, ...]:
+    """As the manifest has them, but the one of the common grid first."""
+    reference = alignment_of(bundle).reference
+    return tuple(sorted(map(str, bundle.manifest["modalities"]), key=lambda modality: modality != reference))
 
 
 def _metrics(manifest: Mapping[str, Any]) -> str:

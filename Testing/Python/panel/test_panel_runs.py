@@ -486,6 +486,55 @@ def test_a_case_is_classified_saved_closed_and_opened_again(
 
 
 @pytest.mark.slow
+def test_a_model_of_two_images_is_run_on_two_grids(
+    panel: Any, standin: Any, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of the shipped model that ask for T1 as well; T1 is coarser and to the side, and only one resamples it."""
+    import SimpleITK as sitk
+    import slicer
+
+    from FeatureExtractorLib.phantom import head_phantom
+    from TumorClassifierLib.bundle import Bundle, read_bundle, write_bundle
+    from TumorClassifierLib.scene.volumes import add_segmentation, add_volume
+
+    monkeypatch.setenv("TUMORCLASSIFIER_MODELS", str(tmp_path))
+    shipped = read_bundle(repository / "TumorClassifier/Resources/Models/brain-t1c-3class.tcmodel")
+    for name, reference in (("strict", ""), ("two", "T1C")):
+        settings = {**shipped.manifest["settings"], "alignment": {"reference": reference, "register": "none"}}
+        manifest = {**shipped.manifest, "name": name, "modalities": ["T1", "T1C"], "settings": settings}
+        bundle = Bundle(manifest, shipped.documents, shipped.weights, shipped.card)
+        write_bundle(bundle, tmp_path / f"{name}.tcmodel")
+    panel.modelStep.read()
+    panel.parameterNode.model = "strict"
+    image, mask = head_phantom()
+    coarse = sitk.Resample(
+        image,
+        [n // 2 for n in image.GetSize()],
+        sitk.Transform(),
+        sitk.sitkLinear,
+        [x + 1.0 for x in image.GetOrigin()],
+        [2 * s for s in image.GetSpacing()],
+    )
+    plain, enhanced = add_volume(slicer.mrmlScene, coarse, "t1"), add_volume(slicer.mrmlScene, image, "t1 gd")
+    add_segmentation(slicer.mrmlScene, mask, enhanced, "outline")
+    standin.process()
+    assert panel.images() == {"T1": plain, "T1C": enhanced}
+    assert panel.firstImage() is plain
+    panel.ui.classifyButton.click()
+    standin.wait(lambda: not panel.classifyStep.run.busy, 60)
+    assert "differ in size" in panel.ui.classifyLabel.text
+    assert state(panel, "classify") == "! failed"
+    panel.parameterNode.model = "two"
+    assert panel.firstImage() is enhanced  # on whose grid the outline is wanted
+    panel.ui.classifyButton.click()
+    standin.wait(lambda: not panel.classifyStep.run.busy, 60)
+    assert panel.classifyStep._failure == ("", "")
+    found = panel.resultStep.kept.prediction
+    assert state(panel, "classify") == f"✓ {found['predicted']}"
+    assert sum(found["probabilities"].values()) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
 def test_cancelling_the_real_worker_ends_its_processes(panel: Any, standin: Any) -> None:
     add_case()
     panel.chooseMissing()
