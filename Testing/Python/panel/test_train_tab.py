@@ -69,8 +69,28 @@ def test_it_says_what_is_missing_and_what_comes_first(tab: Any, cohort: Path, tm
         assert said in reasons(ui.trainButton), path
     ui.modelPath.currentPath = str(tmp_path / "made.tcmodel")
     assert ui.trainButton.enabled and "cross-validation" in ui.trainButton.toolTip
+    assert ui.trainHint.isHidden() and ui.checkHint.isHidden()
     ui.versionEdit.text = " "
     assert "version" in reasons(ui.trainButton)
+
+
+def test_what_is_missing_stands_above_the_buttons_and_headers_say_how_far_each_step_is(
+    tab: Any, cohort: Path, tmp_path: Path
+) -> None:
+    ui = tab.ui
+    steps = (ui.dataSection, ui.settingsSection, ui.checkSection, ui.trainSection, ui.outcomeSection)
+    assert [step.text.split()[0] for step in steps] == ["1", "2", "3", "4", "5"]
+    for hint, button in ((ui.checkHint, ui.checkButton), (ui.trainHint, ui.trainButton)):
+        assert not hint.isHidden() and "Choose a manifest" in hint.text
+        assert all(reason in button.toolTip for reason in hint.text.split("\n"))
+    assert "○ choose a manifest" in ui.dataSection.text
+    ui.manifestPath.currentPath = str(tmp_path / "none.csv")
+    assert "! no such manifest" in ui.dataSection.text
+    ui.manifestPath.currentPath = str(cohort)
+    assert f"✓ {cohort.name}" in ui.dataSection.text and "○ not ready" in ui.trainSection.text
+    assert ui.checkHint.isHidden() and "Say where" in ui.trainHint.text
+    ui.modelPath.currentPath = str(tmp_path / "made.tcmodel")
+    assert "○ ready" in ui.trainSection.text and "○ no model yet" in ui.outcomeSection.text
 
 
 def test_it_fits_a_narrow_panel(tab: Any) -> None:
@@ -132,6 +152,10 @@ def test_the_dry_run_names_every_case_that_cannot_be_used(tab: Any, cohort: Path
     assert len(told) == PATIENTS + 2
     assert [row[:3] for row in told[:2]] == [("not usable", "gone", "high"), ("not usable", "blank", "low")]
     assert "nowhere.nrrd" in told[0][4] and "empty" in told[1][4]
+    folder = str(Path(tab.manifest).parent)
+    assert folder not in told[0][4] and folder in table.item(0, 4).toolTip()
+    assert table.rowHeight(PATIENTS + 1) < table.rowHeight(0)  # a reason may need several lines, nothing else
+    assert f"! {PATIENTS} of {PATIENTS + 2} cases ready" in ui.checkSection.text
     assert all(row[0] == "ready" and not row[4] for row in told[2:])
     assert ui.checkStatus.text == (
         f"{PATIENTS} of {PATIENTS + 2} cases can be used; 2 would be left out. Classes: low, high."

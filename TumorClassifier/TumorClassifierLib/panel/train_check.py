@@ -1,6 +1,8 @@
 """The dry run: every case of the manifest, whether it can be used, and if not why."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -15,11 +17,13 @@ class CheckTable:
     def __init__(self, table: Any) -> None:
         self._table = table
         self._problems_only = False
+        self._folder = ""
         self.cases = self.problems = 0
 
-    def clear(self) -> None:
-        """Forget the last run."""
+    def clear(self, folder: Path) -> None:
+        """Forget the last run. folder: of the manifest, which the reasons need not repeat."""
         table = self._table
+        self._folder = f"{folder}{os.sep}"
         self.cases = self.problems = 0
         table.clearContents()
         table.setRowCount(0)
@@ -42,7 +46,7 @@ class CheckTable:
             (CASE, str(data["case"])),
             (LABEL, str(data.get("label") or "")),
             (COHORT, str(data.get("cohort") or "")),
-            (REASON, error),
+            (REASON, error.replace(self._folder, "")),
         ):
             item = qt.QTableWidgetItem(text)
             item.setToolTip(error or text)
@@ -51,9 +55,10 @@ class CheckTable:
         table.visible = True
 
     def finish(self) -> None:
-        """All cases were told: make the columns fit."""
+        """All cases were told: make the columns fit, and a row as high as its reason is long."""
         for column in (STATUS, CASE, LABEL, COHORT):
             self._table.resizeColumnToContents(column)
+        self._table.resizeRowsToContents()
 
     def showProblemsOnly(self, only: bool) -> None:
         """Hide the cases that are ready."""

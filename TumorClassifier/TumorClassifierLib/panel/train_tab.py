@@ -27,6 +27,7 @@ from .train_curves import Curves, draw
 from .train_form import SettingsForm
 from .train_needs import needs_in_words, trains_network
 from .train_outcome import Outcome
+from .train_steps import TrainSteps
 
 KEYS = {"manifest": "TumorClassifier/Train/Manifest", "recipe": "TumorClassifier/Train/Recipe"}
 UNFINISHED = ".unfinished"  # the folder beside a model file that keeps what an interrupted training has done
@@ -73,6 +74,7 @@ class TrainTab:
             onData=self._onData,
             onState=self.update,
         )
+        self.steps = TrainSteps(self)
         for name in RECIPES:
             self.ui.recipeBox.addItem(name)
         self._remembered()
@@ -124,9 +126,12 @@ class TrainTab:
         self._tellOfUnfinished()
         data = self._whyNoData()
         busy = _("Wait until the training has ended, or cancel it.")
-        self.checkRun.setReasons([*data, *([busy] if self.trainRun.busy else [])])
+        no_check = [*data, *([busy] if self.trainRun.busy else [])]
         busy = _("Wait until the check has ended, or cancel it.")
-        self.trainRun.setReasons([*data, *self._whyNoModel(), *([busy] if self.checkRun.busy else [])])
+        no_training = [*data, *self._whyNoModel(), *([busy] if self.checkRun.busy else [])]
+        self.checkRun.setReasons(no_check)
+        self.trainRun.setReasons(no_training)
+        self.steps.update(no_check, no_training)
 
     # --- why something cannot be done ---------------------------------------------------------------------------
 
@@ -222,7 +227,7 @@ class TrainTab:
 
     def _onCheckStart(self) -> Any:
         ensure(needed_for("check"))
-        self.table.clear()
+        self.table.clear(Path(self.manifest).absolute().parent)
         return self._request("check")
 
     def _onCheckDone(self, folder: Path) -> None:
