@@ -52,6 +52,9 @@ class FittedPicture:
             scaled = self._picture.scaledToWidth(width, qt.Qt.SmoothTransformation)
             self._label.setPixmap(scaled)
             self._label.minimumHeight = scaled.height()  # else a scrolled panel shows only the top of it
+            self._label.updateGeometry()
+            if self._label.parentWidget().layout() is not None:
+                self._label.parentWidget().layout().activate()  # or what is below is painted on it once
 
     def enlarge(self, title: str) -> None:
         """Show it at its full size in a window that may stay open."""

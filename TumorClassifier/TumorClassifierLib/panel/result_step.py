@@ -18,7 +18,7 @@ from .result_map import MapControls
 from .result_nodes import CLASS, IS_RESULT, TABLE, Inputs, KeptResult, keep_result, results_in
 from .result_picture import FittedPicture, picture_of_node
 from .result_table import fill, show_matching
-from .result_words import DARK, LIGHT, answer_html, as_text, contributions_html
+from .result_words import DARK, LIGHT, answer_html, as_text, contributions_html, contributions_tip
 from .step_header import State, show_state
 
 REFERENCE = "Result"  # of the parameter node: the result that is looked at
@@ -139,6 +139,7 @@ class ResultStep(VTKObservationMixin):
         prediction = self.kept.prediction
         self.ui.answerLabel.text = answer_html(prediction, colours)
         moved = contributions_html(prediction, colours)
+        self.ui.contributionsLabel.toolTip = contributions_tip(prediction)
         self.ui.contributionsLabel.text = moved or _("This model does not tell which values moved its answer.")
 
     def _showNomogram(self) -> None:
@@ -152,7 +153,9 @@ class ResultStep(VTKObservationMixin):
                 "Each value gives points, the points add up, and the total gives the probability of {name}{rest}."
             ).format(
                 name=self.kept.prediction["positive"],
-                rest=_(" against the rest") if len(self.kept.prediction["classes"]) > 2 else "",
+                rest=_(" against the rest, before the probabilities of all classes are made to add up to 1")
+                if len(self.kept.prediction["classes"]) > 2
+                else "",
             )
             if self.nomogram.there
             else _(

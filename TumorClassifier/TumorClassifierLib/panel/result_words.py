@@ -11,8 +11,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ..feature_words import feature_in_words
 from ..report.content import FOOTER, RESEARCH_ONLY, Bar, Bars, Block, Headline, Table, Text
-from ..report.patient import answer_blocks, contribution_blocks, score_blocks
+from ..report.patient import MOST_CONTRIBUTIONS, answer_blocks, contribution_blocks, score_blocks
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,21 @@ def answer_html(prediction: Mapping[str, Any], colours: Colours = LIGHT) -> str:
 
 
 def contributions_html(prediction: Mapping[str, Any], colours: Colours = LIGHT) -> str:
-    """What moved the probability, as bars to both sides; empty where the model cannot tell."""
-    return _html([block for block in contribution_blocks(prediction) if isinstance(block, Bars)], colours)
+    """What moved the probability, as bars to both sides, features in words; empty where the model cannot tell."""
+    told = [
+        {**item, "feature": feature_in_words(item["feature"])} if item["feature"] not in prediction["scores"] else item
+        for item in prediction.get("contributions") or ()
+    ]
+    blocks = contribution_blocks({**prediction, "contributions": told})
+    return _html([block for block in blocks if isinstance(block, Bars)], colours)
+
+
+def contributions_tip(prediction: Mapping[str, Any]) -> str:
+    """What the bars are, and the name in tables and files of every feature that they tell in words."""
+    found = sorted(prediction.get("contributions") or (), key=lambda item: -abs(item["contribution"]))
+    names = [str(item["feature"]) for item in found[:MOST_CONTRIBUTIONS]]
+    named = [f"{feature_in_words(name)}: {name}" for name in names if feature_in_words(name) != name]
+    return "\n".join([_("Parts of the logit, against the training average."), *named])
 
 
 def as_text(prediction: Mapping[str, Any], map_in_words: str = "") -> str:
