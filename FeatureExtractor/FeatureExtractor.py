@@ -38,21 +38,44 @@ class FeatureExtractorWidget(ScriptedLoadableModuleWidget):
     def setup(self) -> None:
         """Called once, before the panel is shown."""
         super().setup()
-        from FeatureExtractorLib.panel.panel import Panel
+        self.panel: Any = None
+        try:
+            from FeatureExtractorLib.panel.panel import Panel
+        except ModuleNotFoundError as error:
+            if str(error.name).partition(".")[0] != "TumorClassifierLib":
+                raise
+            self._tellWhatLacks()
+        else:
+            self.panel = Panel(self, FeatureExtractorLogic())
 
-        self.panel = Panel(self, FeatureExtractorLogic())
+    def _tellWhatLacks(self) -> None:
+        """Both modules share code; a developer may have added the folder of this one only."""
+        import qt
+
+        label = qt.QLabel(
+            _(
+                "This module shares code with TumorClassifier, which Slicer does not find. Add the folder "
+                "TumorClassifier, beside this module's own, to the additional module paths (Edit, Application "
+                "Settings, Modules) and start Slicer again."
+            )
+        )
+        label.wordWrap = True
+        self.layout.addWidget(label)
 
     def enter(self) -> None:
         """Called whenever the user opens the module."""
-        self.panel.enter()
+        if self.panel is not None:
+            self.panel.enter()
 
     def exit(self) -> None:
         """Called whenever the user opens another module."""
-        self.panel.exit()
+        if self.panel is not None:
+            self.panel.exit()
 
     def cleanup(self) -> None:
         """Called when Slicer ends, or the module is reloaded."""
-        self.panel.cleanup()
+        if self.panel is not None:
+            self.panel.cleanup()
 
     def onReload(self) -> None:
         """Called by the developer's Reload button: the panel's own files are read anew, too."""

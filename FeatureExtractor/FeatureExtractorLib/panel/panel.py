@@ -196,9 +196,10 @@ class Panel(VTKObservationMixin):
             self.setParameters(self.logic.parameters())
             self._chooseOnly()
 
-    def _onNodeAdded(self, caller: Any, event: Any) -> None:
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAdded(self, caller: Any, event: Any, node: Any) -> None:
         if not slicer.mrmlScene.IsBatchProcessing() and not slicer.mrmlScene.IsImporting():
-            self._chooseOnly()
+            self._chooseOnly(node.GetClassName())
 
     def _onNodeRemoved(self, caller: Any, event: Any) -> None:
         if not slicer.mrmlScene.IsBatchProcessing() and not slicer.mrmlScene.IsImporting():
@@ -207,15 +208,19 @@ class Panel(VTKObservationMixin):
     def _onChanged(self, caller: Any, event: Any) -> None:
         self.update()
 
-    def _chooseOnly(self) -> None:
-        """Choose the only image and the only segmentation of the scene where none is chosen."""
+    def _chooseOnly(self, added: str = "") -> None:
+        """Choose the only image and the only segmentation of the scene where none is chosen.
+
+        added: the class of a node that has just been added, when only nodes of this class are chosen: what the user
+        set to none stays so until there is something else to choose.
+        """
         node, scene = self.parameters, slicer.mrmlScene
         if node is None:
             return
         for member, kind in (("volume1", "vtkMRMLScalarVolumeNode"), ("segmentation", "vtkMRMLSegmentationNode")):
             nodes = [scene.GetNthNodeByClass(i, kind) for i in range(scene.GetNumberOfNodesByClass(kind))]
             nodes = [found for found in nodes if found.GetClassName() == kind and not found.GetHideFromEditors()]
-            if node.getValue(member) is None and len(nodes) == 1:
+            if added in ("", kind) and node.getValue(member) is None and len(nodes) == 1:
                 node.setValue(member, nodes[0])
         self.update()
 

@@ -7,6 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from FeatureExtractorLib.errors import GeometryError
+from TumorClassifierLib.panel.segment_editor import why_no_segment_editor
 from TumorClassifierLib.panel.step_header import State
 from TumorClassifierLib.scene.volumes import check_linear_between
 
@@ -86,7 +87,7 @@ class SegmentsStep:
         for button, reason in (
             (self.ui.allSegments, _("There is no segment to tick.") if none else ""),
             (self.ui.noSegments, _("No segment is ticked.") if not chosen else ""),
-            (self.ui.editSegments, self._whyNoEditor()),
+            (self.ui.editSegments, why_no_segment_editor(self.panel.images.first())),
         ):
             self.panel.tips.set(button, reason)
         if segmentation is None:
@@ -142,13 +143,6 @@ class SegmentsStep:
         if editor is not None:  # it is made when the module is first shown
             editor.editor.setSegmentationNode(segmentation)
             editor.editor.setSourceVolumeNode(volume)
-
-    def _whyNoEditor(self) -> str:
-        if self.panel.images.first() is None:
-            return _("Choose an image in step 1 first: segments are drawn on it.")
-        if not hasattr(slicer.modules, "segmenteditor") or slicer.util.mainWindow() is None:
-            return _("The Segment Editor is not loaded in this Slicer.")
-        return ""
 
     def _updateSecond(self) -> None:
         node = self.panel.parameters

@@ -3,6 +3,7 @@
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 EFFECTS = (
     "Paint",
@@ -97,3 +98,12 @@ class EmbeddedEditor:
             node = scene.AddNode(node)
         if self.widget.mrmlSegmentEditorNode() is not node:
             self.widget.setMRMLSegmentEditorNode(node)
+
+
+def why_no_segment_editor(volume: Any | None) -> str:
+    """Why one cannot go to Slicer's Segment Editor with an image, in a sentence; "" where one can."""
+    if volume is None:
+        return _("Choose an image in step 1 first: an outline is drawn on it.")
+    if slicer.util.mainWindow() is None:
+        return _("Slicer runs without a window, so there is no Segment Editor to go to.")
+    return ""

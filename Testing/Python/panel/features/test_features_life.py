@@ -1,5 +1,6 @@
 """The panel's life: reloaded, closed, without windows, with packages that are missing or declined."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import pytest
 
 def test_reload_reads_the_panel_anew(panel: Any, head: Any, standin: Any) -> None:
     """Choices stay, for they are in the scene; the old panel hears of nothing any more."""
-    import sys
 
     import slicer
 
@@ -49,7 +49,7 @@ def test_without_a_window_charts_and_tables_go_into_the_scene(panel: Any, head: 
     assert "there is no window to show it in" in panel.ui.statusLabel.text
     assert not panel.ui.statusLabel.isHidden()
     panel.ui.showTableButton.click()
-    assert "Segment Editor is not loaded" in panel.ui.editSegments.toolTip
+    assert "no Segment Editor to go to" in panel.ui.editSegments.toolTip
 
 
 def test_with_a_window_they_are_shown(panel: Any, head: Any, standin: Any, window: Any) -> None:
@@ -110,3 +110,45 @@ def test_renamed_nodes_are_shown_by_their_names(panel: Any, head: Any) -> None:
     assert "Renamed · T1C" in panel.ui.imagesStep.text
     assert panel.ui.segmentsStep.text.endswith("2 of 2: whole, centre")
     assert panel.ui.segmentList.item(1).text() == "centre"
+
+
+def test_what_was_set_to_none_stays_so_until_there_is_another(panel: Any, head: Any, standin: Any) -> None:
+    node = panel.parameters
+    assert node.volume1 is head.volume and node.segmentation is head.segmentation
+    node.volume1 = None
+    standin.scene.AddNewNodeByClass("vtkMRMLTableNode")
+    standin.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    assert node.volume1 is None
+    standin.scene.RemoveNode(head.volume)
+    added = standin.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    assert node.volume1 is added
+
+
+def test_without_the_other_module_it_says_which_folder_to_add(
+    module: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("FeatureExtractorLib.panel")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "TumorClassifierLib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [NoTumorClassifier(), *sys.meta_path])
+    widget = module("FeatureExtractor")
+    assert widget.panel is None
+    said = [label.text for label in slicer_labels(widget)]
+    assert any("Add the folder TumorClassifier" in text for text in said), said
+    widget.enter()
+    widget.exit()
+
+
+class NoTumorClassifier:
+    """Finds nothing where TumorClassifierLib would be."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.partition(".")[0] == "TumorClassifierLib":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def slicer_labels(widget: Any) -> list[Any]:
+    import qt
+
+    return list(widget.parent.findChildren(qt.QLabel))
