@@ -220,7 +220,9 @@ def draw_training(studio: Studio) -> None:
     panel = studio.panel("TumorClassifier")
     panel.ui.tabs.currentIndex = 1
     tab = panel.trainTab
-    tab.ui.manifestPath.currentPath = str(write_manifest(studio))
+    manifest = write_manifest(studio)
+    os.chdir(manifest.parent.parent)  # a reader's cohort lies elsewhere
+    tab.ui.manifestPath.currentPath = str(manifest.relative_to(Path.cwd()))
     tab.ui.checkButton.click()
     studio.until(lambda: not tab.checkRun.busy)
     studio.keep_panel("train-checked", panel)
