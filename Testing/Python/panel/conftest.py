@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -53,7 +54,14 @@ def same_library() -> Iterator[None]:
     if any(after.get(name) is not found for name, found in before.items()):
         for name in after:
             del sys.modules[name]
+            package, _dot, part = name.rpartition(".")
+            if isinstance(getattr(before.get(package), part, None), ModuleType):
+                delattr(before[package], part)  # else `from . import` finds what is not known any more
         sys.modules.update(before)
+        for name, found in before.items():
+            package, _dot, part = name.rpartition(".")
+            if package in before and not hasattr(before[package], part):
+                setattr(before[package], part, found)
 
 
 @pytest.fixture(autouse=True)
