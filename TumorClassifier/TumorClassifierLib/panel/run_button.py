@@ -128,7 +128,7 @@ class RunButton:
             return
         self._stage, self._fraction, self.log, self.summary = _("starting"), 0.0, [], {}
         self._unwanted = False
-        self._noteFailure("", "")
+        self.clearFailure()
         self._enter(RunState.RUNNING)
         self._say("")
         job: Runs | None = None
@@ -169,6 +169,10 @@ class RunButton:
             if self._job is not None:
                 self._enter(RunState.CANCELLING)
                 self._job.cancel()
+
+    def clearFailure(self) -> None:
+        """What failed before is of no interest any more, such as in a scene that is closed."""
+        self._noteFailure("", "")
 
     def cleanup(self) -> None:
         """The panel goes: call nobody any more and end the job, so that its files can be removed afterwards."""
