@@ -177,6 +177,27 @@ def test_buttons_work_where_the_scene_was_closed_and_the_panel_not_entered(panel
     assert panel.modelName() == "meningioma-vs-glioma"
 
 
+def test_long_names_do_not_widen_the_panel(panel: Any) -> None:
+    page = panel.owner.parent._object
+    before = page.minimumSizeHint().width()
+    volume, segmentation = add_outlined("a long name " * 9)
+    segmentation.GetSegmentation().GetNthSegment(0).SetName("Tumour of the left temporal lobe " * 5)
+    panel.chooseMissing()
+    assert panel.images() == {"T1C": volume}
+    assert panel.outline()[1]
+    assert page.minimumSizeHint().width() == before
+
+
+def test_what_failed_is_forgotten_with_its_scene(panel: Any, standin: Any) -> None:
+    for run in (panel.classifyStep.run, panel.correctStep.run):
+        run._fail("It is broken.", "log")
+    assert not panel.ui.detailsButton.isHidden()
+    standin.scene.Clear()
+    assert (panel.ui.classifyLabel.text, panel.ui.correctLabel.text) == ("", "")
+    assert panel.ui.detailsButton.isHidden()
+    assert panel.correctStep.run.details.button.isHidden()
+
+
 def test_the_embedded_editor_goes_with_the_panel(panel: Any, standin: Any) -> None:
     from shiboken6 import isValid
 

@@ -149,6 +149,7 @@ class ClassifyStep:
         """The scene is about to be closed: nothing is there to show a result on."""
         self._used, self._inputs, self._failure = [], None, ("", "")
         self.run.cancel()
+        self.ui.classifyLabel.text, self.ui.classifyLabel.visible = "", False
         self._said = State("open", "")
 
     def cleanup(self) -> None:

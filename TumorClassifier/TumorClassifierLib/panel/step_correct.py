@@ -102,6 +102,8 @@ class CorrectStep:
         """The scene is about to be closed."""
         self.correction = None
         self.run.cancel()
+        self.run.clearFailure()
+        self.ui.correctLabel.text, self.ui.correctLabel.visible = "", False
 
     def cleanup(self) -> None:
         """The panel goes, and the worker with it."""

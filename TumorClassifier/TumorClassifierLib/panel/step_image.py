@@ -42,7 +42,8 @@ class ImageStep:
                 selector.setCurrentNode(chosen)
         self._filling = False
         self._unwanted -= set(self.panel.images())
-        self.ui.imageHint.text = self._hint(modalities)
+        self.ui.imageHint.text = self._hint(modalities) if node is not None else ""
+        self.ui.imageHint.visible = node is not None
         self._warnOfNames()
 
     def choose(self) -> None:
@@ -109,6 +110,7 @@ class ImageStep:
             selector.renameEnabled = True
             selector.focusPolicy = qt.Qt.StrongFocus  # so that it has a place in the order of the keyboard
             selector.noneDisplay = _("Choose an image")
+            selector.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # long names must not widen the panel
             selector.objectName = f"imageSelector{modality}"
             selector.toolTip = _("The image that the model calls {image}.").format(image=modality)
             selector.setMRMLScene(slicer.mrmlScene)

@@ -26,6 +26,7 @@ class SegmentStep:
         self.editor = EmbeddedEditor(ui.editorSection.layout())
         self._filling = False
         self._unwanted = False  # whether the user chose none where there was one
+        ui.segmentSelector.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # long names must not widen
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onSegmentation)
         ui.segmentSelector.connect("currentSegmentChanged(QString)", self.onSegment)
         ui.editButton.connect("clicked(bool)", self.onEdit)
