@@ -16,6 +16,7 @@ from .view import Outcome, ResultView
 
 LINES_SHOWN = 9  # of the small tables, before they scroll
 WIDEST = 28  # letters of a column; the rest is in the tooltip
+NARROWEST = 14  # letters of a feature's name where all numbers are to be seen
 WIDEST_NUMBER = 14
 USUAL_WIDTH = 54  # letters of a row in a panel that nobody has widened
 
@@ -95,7 +96,10 @@ def fill_values(table: Any, view: ResultView, width: int) -> None:
         widest = WIDEST if j < len(heads) else WIDEST_NUMBER
         table.setColumnWidth(j, min(table.columnWidth(j), widest * letter))
     others = sum(table.columnWidth(j) for j in range(1, len(titles)))
-    table.setColumnWidth(0, max(table.columnWidth(0), min(whole, width - others)))
+    left = width - others
+    if left >= NARROWEST * letter:  # else numbers have to be scrolled to anyway
+        table.setColumnWidth(0, min(whole, left))
+    table.setTextElideMode(qt.Qt.ElideMiddle)  # names often differ at the end
 
 
 def apply_filter(table: Any, features: Sequence[FeatureName], words: str) -> int:

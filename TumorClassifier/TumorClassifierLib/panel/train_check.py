@@ -8,11 +8,11 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-STATUS, CASE, LABEL, COHORT, REASON = range(5)
+STATUS, CASE, FOUND = range(3)
 
 
 class CheckTable:
-    """Shows cases as the worker tells of them."""
+    """Shows cases as the worker tells of them; a case has a class or a reason, so that both may use the same width."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
@@ -27,8 +27,8 @@ class CheckTable:
         self.cases = self.problems = 0
         table.clearContents()
         table.setRowCount(0)
-        table.setColumnCount(5)
-        table.setHorizontalHeaderLabels([_("Status"), _("Case"), _("Class"), _("Cohort"), _("Reason")])
+        table.setColumnCount(3)
+        table.setHorizontalHeaderLabels([_("Status"), _("Case"), _("Class and cohort, or the reason")])
         table.verticalHeader().hide()
         table.horizontalHeader().setStretchLastSection(True)
         table.visible = False
@@ -36,6 +36,7 @@ class CheckTable:
     def add(self, data: Mapping[str, Any]) -> None:
         """A case that was checked."""
         error = str(data.get("error") or "")
+        usual = " · ".join(str(data[key]) for key in ("label", "cohort") if data.get(key))
         table = self._table
         row = self.problems if error else table.rowCount  # what needs attention stands first
         table.insertRow(row)
@@ -44,19 +45,17 @@ class CheckTable:
         for column, text in (
             (STATUS, _("not usable") if error else _("ready")),
             (CASE, str(data["case"])),
-            (LABEL, str(data.get("label") or "")),
-            (COHORT, str(data.get("cohort") or "")),
-            (REASON, error.replace(self._folder, "")),
+            (FOUND, error.replace(self._folder, "") if error else usual),
         ):
             item = qt.QTableWidgetItem(text)
-            item.setToolTip(error or text)
+            item.setToolTip("\n".join(filter(None, (usual, error))) if error else text)
             table.setItem(row, column, item)
         table.setRowHidden(row, self._problems_only and not error)
         table.visible = True
 
     def finish(self) -> None:
         """All cases were told: make the columns fit, and a row as high as its reason is long."""
-        for column in (STATUS, CASE, LABEL, COHORT):
+        for column in (STATUS, CASE):
             self._table.resizeColumnToContents(column)
         self._table.resizeRowsToContents()
 
@@ -64,7 +63,7 @@ class CheckTable:
         """Hide the cases that are ready."""
         self._problems_only = only
         for row in range(self._table.rowCount):
-            self._table.setRowHidden(row, only and not self._table.item(row, REASON).text())
+            self._table.setRowHidden(row, only and row >= self.problems)
 
     def in_words(self) -> str:
         """What was found, in a sentence."""

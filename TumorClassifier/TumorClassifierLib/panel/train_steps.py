@@ -40,7 +40,7 @@ class TrainSteps:
             return State("open", _("choose a manifest"))
         if not Path(manifest).is_file():
             return State("wrong", _("no such manifest"))
-        return State("done", f"{Path(manifest).name} · {self._tab.recipe}")
+        return State("done", Path(manifest).name)
 
     def _settings(self) -> State:
         if self._tab.form.problem():
