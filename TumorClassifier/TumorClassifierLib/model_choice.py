@@ -43,7 +43,8 @@ class ModelSummary:
 
     origin: "shipped" or "installed". modalities: the one first that the others are resampled to and outlines are drawn
     on, where the model names one. metrics: figures with their 95 % intervals, in words. limits: what it cannot do.
-    card: Markdown. activations: how its maps can be made, its own way first; none where it draws no map.
+    card: Markdown. activations: how its maps can be made, its own way first; none where it draws no map. corrects:
+    whether it is known to correct the bias field by itself.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ModelSummary:
     card: str = ""
     clinical: tuple[ClinicalField, ...] = ()
     activations: tuple[str, ...] = ()
+    corrects: bool = False
     damaged: str = ""
 
 
@@ -151,6 +153,7 @@ def _summary(model: InstalledModel, bundle: Bundle) -> ModelSummary:
         card=bundle.card,
         clinical=_clinical(bundle),
         activations=activation_methods(bundle),
+        corrects=_corrects(manifest),
     )
 
 
@@ -158,6 +161,11 @@ def _modalities(bundle: Bundle) -> tuple[str, ...]:
     """As the manifest has them, but the one of the common grid first."""
     reference = alignment_of(bundle).reference
     return tuple(sorted(map(str, bundle.manifest["modalities"]), key=lambda modality: modality != reference))
+
+
+def _corrects(manifest: Mapping[str, Any]) -> bool:
+    preparation = manifest["settings"].get("preparation")
+    return isinstance(preparation, Mapping) and preparation.get("n4", "none") in ("itk", "fast")
 
 
 def _metrics(manifest: Mapping[str, Any]) -> str:

@@ -181,6 +181,10 @@ def test_the_slice_views_switch_between_original_and_corrected(panel: Any, stand
 
 def test_slicers_own_correction_leaves_nothing_behind(panel: Any, standin: Any) -> None:
     volume, _outline = add_case()
+    assert "brain-t1c-3class corrects every image by itself" in panel.ui.correctHint.text
+    panel.parameterNode.model = "of another computer"
+    assert "by itself" not in panel.ui.correctHint.text
+    panel.parameterNode.model = "brain-t1c-3class"
     panel.chooseMissing()
     panel.ui.correctionMethod.currentIndex = 1
     panel.ui.correctButton.click()

@@ -46,10 +46,12 @@ class CorrectStep:
         ):
             widget.enabled = bool(corrected)
             widget.toolTip = what if corrected else _("Correct an image first; until then there is only the original.")
-        self.ui.correctHint.text = _(
-            "Optional, for MR images whose brightness changes slowly from one side to the other. Models that learnt "
-            "from corrected images correct by themselves."
-        )
+        summary = self.panel.modelStep.chosen()
+        what = _("Optional, for MR images whose brightness changes slowly from one side to the other.")
+        if summary is not None and summary.corrects:
+            model = _("{model} corrects every image by itself; a corrected one would be corrected twice.")
+            what = f"{what} {model.format(model=summary.name)}"
+        self.ui.correctHint.text = what
 
     def state(self) -> State:
         """For the header."""
