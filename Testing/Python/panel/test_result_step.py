@@ -42,7 +42,7 @@ def test_a_result_is_told_in_words(step: Any, standin: Any) -> None:
         assert said in answer(step), said
     assert "research use only" in step.ui.resultUseLabel.text.lower()
     assert "+0.80" in step.ui.contributionsLabel.text and "−0.40" in step.ui.contributionsLabel.text
-    assert "Rad-score: T1C first-order mean = " in step.ui.contributionsLabel.text
+    assert "Rad-score: T1C first-order mean =" in step.ui.contributionsLabel.text
     assert "deep feature 206: DTL_206" in step.ui.contributionsLabel.toolTip
     assert "T1C first-order mean: T1C.original_firstorder_Mean" in step.ui.contributionsLabel.toolTip
     assert "against the rest" in step.ui.nomogramHint.text

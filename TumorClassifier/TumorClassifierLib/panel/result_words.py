@@ -124,8 +124,12 @@ def _bars(block: Bars, colours: Colours) -> str:
 
 
 def _breakable(name: str) -> str:
-    """A name that may go on in the next line after each of its parts, so that it cannot widen the panel."""
-    return re.sub(r"([._])(?=\w)|(?<=[a-z])(?=[A-Z])", "\\1&#8203;", escape(name))
+    """A name that may go on in the next line after each of its parts, so that it cannot widen the panel.
+
+    A value stays with its sign of equality.
+    """
+    parted = re.sub(r"([._])(?=\w)|(?<=[a-z])(?=[A-Z])", "\\1&#8203;", escape(name))
+    return parted.replace(" = ", " =&nbsp;")
 
 
 def _bar(bar: Bar, signed: bool, colours: Colours) -> str:
