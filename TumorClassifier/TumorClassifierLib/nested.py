@@ -107,8 +107,13 @@ class Nested:
 def eliminate(X: np.ndarray, y: np.ndarray, search: Search) -> np.ndarray:
     """Columns of X (n, p) that vary and lead by F, from the first eliminated to the last left.
 
-    Raises InputError when all columns are constant.
+    Raises InputError when all columns are constant or all cases are of one class.
     """
+    if len(np.unique(y)) < 2:
+        raise InputError(
+            f"A training part of {len(y)} cases holds one class only, so that no feature can be chosen; add patients or "
+            "use fewer folds."
+        )
     varying = np.flatnonzero(~is_constant(X))
     if not len(varying):
         raise InputError(f"All {X.shape[1]} features are the same in all {len(y)} cases; check the extraction.")

@@ -15,7 +15,7 @@ from TumorClassifierLib.elimination import elimination_order
 from TumorClassifierLib.estimator import default_names
 from TumorClassifierLib.folds import grouped_folds
 from TumorClassifierLib.kernel_machine import solve_by_binding, solve_by_class, solve_on_kernel
-from TumorClassifierLib.nested import Search, as_model, choose, fit_chosen, nested_cross_validation
+from TumorClassifierLib.nested import Search, as_model, choose, eliminate, fit_chosen, nested_cross_validation
 from TumorClassifierLib.selection import FTest, VarianceThreshold
 
 
@@ -54,6 +54,12 @@ def test_a_step_of_nothing_is_refused() -> None:
     for step in (0, -1, 1.5, float("nan")):
         with pytest.raises(InputError, match="step is"):
             elimination_order(Z, y, step)
+
+
+def test_a_training_part_of_one_class_is_refused() -> None:
+    X, _ = cohort(12, 4, 0)
+    with pytest.raises(InputError, match="12 cases holds one class only"):
+        eliminate(X, np.zeros(12, dtype=int), Search())
 
 
 @pytest.mark.parametrize("first", [0, 1])
