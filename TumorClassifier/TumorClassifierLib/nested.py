@@ -111,8 +111,8 @@ def eliminate(X: np.ndarray, y: np.ndarray, search: Search) -> np.ndarray:
     """
     if len(np.unique(y)) < 2:
         raise InputError(
-            f"A training part of {len(y)} cases holds one class only, so that no feature can be chosen; add patients or "
-            "use fewer folds."
+            f"A training part of {len(y)} cases holds one class only, so that no feature can be chosen; add patients "
+            "or use fewer folds."
         )
     varying = np.flatnonzero(~is_constant(X))
     if not len(varying):
