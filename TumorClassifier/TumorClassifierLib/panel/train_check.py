@@ -28,7 +28,7 @@ class CheckTable:
         table.clearContents()
         table.setRowCount(0)
         table.setColumnCount(3)
-        table.setHorizontalHeaderLabels([_("Status"), _("Case"), _("Class and cohort, or the reason")])
+        table.setHorizontalHeaderLabels([_("Status"), _("Case"), _("Class, or reason")])
         table.verticalHeader().hide()
         table.horizontalHeader().setStretchLastSection(True)
         table.visible = False
