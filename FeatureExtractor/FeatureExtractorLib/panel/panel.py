@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -19,6 +18,7 @@ from slicer.util import VTKObservationMixin
 from FeatureExtractorLib.errors import InputError
 from TumorClassifierLib.panel.status import status_text, status_tip
 from TumorClassifierLib.panel.step_header import State, shortened, show_state
+from TumorClassifierLib.panel.tab_pages import fit_shown_page
 
 from .cases_step import CasesStep
 from .features_step import FeaturesStep
@@ -244,9 +244,7 @@ class Panel(VTKObservationMixin):
         index = list(Source).index(node.source)
         if tabs.currentIndex != index:
             tabs.currentIndex = index
-        for i in range(tabs.count):
-            policy = qt.QSizePolicy.Preferred if i == index else qt.QSizePolicy.Ignored
-            tabs.widget(i).setSizePolicy(qt.QSizePolicy.Preferred, policy)
+        fit_shown_page(tabs)
 
     def _showResult(self) -> None:
         """Draw the result that the parameter node refers to, when it is another than before."""

@@ -7,7 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.case_nodes import tumour_segment
-from .segment_editor import EmbeddedEditor
+from .segment_editor import EmbeddedEditor, why_no_segment_editor
 from .step_header import State
 
 # SNOMED CT: Neoplasm, as Slicer's own terminology has it. It makes the segment be found again, also by others.
@@ -47,7 +47,7 @@ class SegmentStep:
         self.ui.segmentHint.text = self._hint(segmentation, segmentId)
         self.ui.segmentHint.visible = bool(self.ui.segmentHint.text)
         volume = self.panel.firstImage()
-        reason = self._whyNotEdit(volume)
+        reason = why_no_segment_editor(volume)
         self.ui.editButton.enabled = not reason
         self.ui.editButton.toolTip = reason or _(
             "Open Slicer's Segment Editor with this image and outline. Without an outline, an empty one is made."
@@ -167,14 +167,6 @@ class SegmentStep:
             return False
         node.segment = tumour_segment(node.segmentation)
         return True
-
-    @staticmethod
-    def _whyNotEdit(volume: Any | None) -> str:
-        if volume is None:
-            return _("Choose an image in step 1 first: an outline is drawn on it.")
-        if slicer.util.mainWindow() is None:
-            return _("Slicer runs without a window, so there is no Segment Editor to go to.")
-        return ""
 
     def _hint(self, segmentation: Any | None, segmentId: str) -> str:
         if segmentation is None:

@@ -30,6 +30,7 @@ from .step_header import State, show_state
 from .step_image import ImageStep
 from .step_model import ModelStep
 from .step_segment import SegmentStep
+from .tab_pages import fit_shown_page
 from .train_tab import TrainTab
 
 LIBRARY = __name__.partition(".")[0]
@@ -73,6 +74,8 @@ class Panel(VTKObservationMixin):
         ]
         for button in (*(header[0] for header in self.headers), self.ui.resultStep):
             button.connect("contentsCollapsed(bool)", self._onCollapsed)
+        self.ui.tabs.connect("currentChanged(int)", self._onTab)
+        self._onTab()
         self._observeScene()
         self.ui.statusLabel.text = status_text()
         self.ui.statusLabel.toolTip = status_tip() or self.ui.statusLabel.toolTip
@@ -257,6 +260,9 @@ class Panel(VTKObservationMixin):
         self._choosing = False
         if self.parameterNode is not None and getattr(self.owner.parent, "isEntered", True):
             self.chooseMissing()
+
+    def _onTab(self) -> None:
+        fit_shown_page(self.ui.tabs)
 
     def _onCollapsed(self) -> None:
         """A page of a tab does not always tell the scroll area around the panel that it has grown."""
