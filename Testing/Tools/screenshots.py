@@ -22,6 +22,7 @@ PICTURES = REPOSITORY / "docs" / "pictures"
 COLOURS = 160  # of a picture file: grey values of a head and the few colours of panels need no more
 WINDOW = (1280, 860)
 PANEL_WIDTH = 510
+ANY_HEIGHT = 16777215  # Qt's own word for it
 RUN_SECONDS = 600.0
 OUTLINE_OF_BRAIN1 = "brain1_label.nrrd"
 
@@ -94,8 +95,10 @@ class Studio:
         self.standin.process(0.2)
         before = widget.size()
         height = max(widget.layout().heightForWidth(PANEL_WIDTH), widget.minimumSizeHint().height())
+        widget.setMaximumHeight(height)  # a window that is higher leaves it empty below
         widget.resize(QSize(PANEL_WIDTH, height))
         self.keep(name, widget)
+        widget.setMaximumHeight(ANY_HEIGHT)
         widget.resize(before)
 
     def until(self, done: Callable[[], bool]) -> None:
