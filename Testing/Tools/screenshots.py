@@ -142,7 +142,6 @@ def draw_classification(studio: Studio) -> None:
     studio.until(lambda: not panel.correctStep.run.busy)
     studio.keep_panel("bias-corrected", panel)
     ui.correctStep.collapsed = True
-    ui.useCorrected.checked = False  # the model corrects by itself
     ui.classifyButton.click()
     early = ("Starting", "Reading", "")
     studio.until(lambda: not panel.classifyStep.run.busy or ui.classifyLabel.text.split(" ")[0] not in early)

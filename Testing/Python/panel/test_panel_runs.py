@@ -1,6 +1,7 @@
 """Correcting and classifying from the panel: results in place, cancelled runs, and scenes that change meanwhile."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,8 @@ def test_the_fast_correction_is_put_beside_the_image_and_classified(
     assert panel.ui.correctButton.text == "Cancel"
     assert state(panel, "correct") == "… correcting"
     standin.wait(lambda: not panel.correctStep.run.busy, 60)
+    assert state(panel, "correct") == "✓ corrected, not in use"  # the model corrects by itself
+    panel.ui.useCorrected.checked = True
     assert state(panel, "correct") == "✓ corrected, in use"
     corrected = panel.correctStep.corrected()["T1C"]
     assert corrected.GetName() == "head corrected"
@@ -189,7 +192,7 @@ def test_slicers_own_correction_leaves_nothing_behind(panel: Any, standin: Any) 
     panel.ui.correctionMethod.currentIndex = 1
     panel.ui.correctButton.click()
     standin.wait(lambda: not panel.correctStep.run.busy, 60)
-    assert state(panel, "correct") == "✓ corrected, in use"
+    assert state(panel, "correct") == "✓ corrected, not in use"
     assert np.allclose(brightest(panel.correctStep.corrected()["T1C"]), brightest(volume))
     assert [standin.scene.GetNumberOfNodesByClass(kind) for kind in KINDS] == [2, 0]
     display = panel.correctStep.corrected()["T1C"].GetDisplayNode()
@@ -197,6 +200,16 @@ def test_slicers_own_correction_leaves_nothing_behind(panel: Any, standin: Any) 
     standin.wait(lambda: not panel.correctStep.run.busy, 60)
     assert [standin.scene.GetNumberOfNodesByClass(kind) for kind in KINDS] == [2, 0]  # in the old one's place
     assert display.GetScene() is None
+
+
+def test_a_corrected_image_is_taken_at_once_by_a_model_that_does_not_correct(panel: Any, standin: Any) -> None:
+    add_case(spacing=(4.0, 4.0, 6.0))
+    panel.chooseMissing()
+    name = panel.modelName()
+    panel.modelStep.summaries[name] = replace(panel.modelStep.summaries[name], corrects=False)
+    panel.ui.correctButton.click()
+    standin.wait(lambda: not panel.correctStep.run.busy, 60)
+    assert state(panel, "correct") == "✓ corrected, in use"
 
 
 def test_slicers_own_correction_is_cancelled(panel: Any, standin: Any) -> None:

@@ -77,7 +77,7 @@ class CorrectStep:
         return self.correction
 
     def onDone(self, folder: Path) -> None:
-        """Put the corrected images beside their originals and use them from now on."""
+        """Put the corrected images beside their originals, and use them unless the model corrects by itself."""
         node, done, self.correction = self.panel.parameterNode, self.correction, None
         if node is None or done is None:  # the scene was closed in the meantime
             return
@@ -95,7 +95,8 @@ class CorrectStep:
             node.setImage(modality, copy, CORRECTED)
             if before is not None:
                 remove_volume(before)
-        node.useCorrected = True
+        summary = self.panel.modelStep.chosen()
+        node.useCorrected = not (summary is not None and summary.corrects)
         self.ui.originalButton.checked = False
         self.panel.update()
         self.onOriginal(False)
