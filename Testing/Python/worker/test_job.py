@@ -329,3 +329,22 @@ def test_the_process_ends_with_its_host(tmp_path: Path, left_over: Callable[...,
         process.kill()
     assert left_over(tmp_path / "run") == []
     assert not (tmp_path / "run" / "out").exists()
+
+
+def test_the_newest_word_on_a_stage_is_told_however_fast_it_came() -> None:
+    """Two cases that end together must not leave the host with the word on the first."""
+    words = "[channel.progress(f'extracting · {i} of 9 cases', i / 10) for i in range(1, 6)]"
+    program = f"import time; from TumorClassifierLib.worker.child import Channel; channel = Channel(); {words}; "
+    program += "channel.progress('writing', 0.0); channel.progress('writing · a', 0.1); time.sleep(0.5)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert [json.loads(line)["stage"] for line in told.splitlines()] == [
+        "extracting · 1 of 9 cases",
+        "writing",
+        "writing · a",
+    ]
+    slow = program.replace("channel.progress('writing'", "time.sleep(0.5); channel.progress('writing'", 1)
+    told = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True).stdout
+    assert [json.loads(line)["stage"] for line in told.splitlines()][:2] == [
+        "extracting · 1 of 9 cases",
+        "extracting · 5 of 9 cases",
+    ]

@@ -38,7 +38,9 @@ class Channel:
         self._stream = os.fdopen(os.dup(1), "wb", buffering=0)
         os.dup2(2, 1)
         self._lock = threading.Lock()
+        self._pace = threading.Lock()
         self._stage, self._told = "", 0.0
+        self._held: Event | None = None  # the newest word, which waits for its turn
         self.closed = False
 
     def tell(self, event: Event) -> None:
@@ -52,11 +54,25 @@ class Channel:
                     view = view[self._stream.write(view) :]
 
     def progress(self, stage: str, fraction: float) -> None:
-        """As `Progress`: every new stage and every end of one, and between them a word now and then."""
+        """As `Progress`: every new stage and every end of one, and between them the newest word now and then."""
+        event = Event(PROGRESS, stage=stage, fraction=min(max(float(fraction), 0.0), 1.0))
         name, now = stage_name(stage), time.monotonic()
-        if name != self._stage or fraction >= 1.0 or now - self._told >= OFTEN:
-            self._stage, self._told = name, now
-            self.tell(Event(PROGRESS, stage=stage, fraction=min(max(float(fraction), 0.0), 1.0)))
+        with self._pace:
+            if name == self._stage and fraction < 1.0 and now - self._told < OFTEN:
+                waiting, self._held = self._held is not None, event
+                if not waiting:
+                    later = threading.Timer(OFTEN, self._tell_held)
+                    later.daemon = True
+                    later.start()
+                return
+            self._stage, self._told, self._held = name, now, None
+            self.tell(event)
+
+    def _tell_held(self) -> None:
+        with self._pace:
+            if self._held is not None:
+                self.tell(self._held)
+                self._held, self._told = None, time.monotonic()
 
     def data(self, data: Mapping[str, Any]) -> None:
         """Send what the request says it will."""
