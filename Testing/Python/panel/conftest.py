@@ -70,6 +70,7 @@ def no_problems(standin: Any, same_library: None) -> Iterator[Any]:
     import problems
     from vtk_messages import captured
 
+    problems.install()  # a command run in this process may have put its own hook in the place of ours
     problems.take()
     with captured() as window:
         standin.scene.Clear()

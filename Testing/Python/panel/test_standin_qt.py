@@ -123,9 +123,9 @@ def test_what_slicers_qt_does_not_have(qt: Any, name: str) -> None:
 def test_dialogs_get_the_answers_that_a_test_gives(qt: Any, standin: Any, recorded: Any) -> None:
     import slicer
 
-    standin.questions.files = ["/tmp/x.nrrd", "/tmp"]
-    assert qt.QFileDialog.getOpenFileName(None, "Open", "") == "/tmp/x.nrrd"
-    assert qt.QFileDialog.getExistingDirectory(None, "Folder", "") == "/tmp"
+    standin.questions.files = ["folder/x.nrrd", "folder"]
+    assert qt.QFileDialog.getOpenFileName(None, "Open", "") == "folder/x.nrrd"
+    assert qt.QFileDialog.getExistingDirectory(None, "Folder", "") == "folder"
     slicer.util.confirmYesNoDisplay("Remove the model?")
     assert standin.questions.asked == [], "while Slicer runs its tests nothing is asked"
     standin.testing(False)
