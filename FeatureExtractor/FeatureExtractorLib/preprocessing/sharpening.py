@@ -25,17 +25,19 @@ def sharpen(values: np.ndarray, bins: int, fwhm: float, noise: float) -> np.ndar
     slope = Single((high - low) / Single(bins - 1))
     position = values - low
     position /= slope
-    index = position.astype(np.intp)
-    fraction = position - index.astype(Single)
+    whole = position.astype(np.int32)
+    index, fraction = whole.astype(np.intp), position - whole.astype(Single)
     outside = _outside(position, bool(values[0] < low), bool((high - low) / slope > bins - 1), bins)
     index[outside], fraction[outside] = bins - 1, 0
     histogram = _histogram(index, fraction, bins)
     histogram[bins - 1] -= len(outside)
     expected = _expectation(histogram, low, slope, fwhm, noise)
-    step = np.zeros_like(expected)
-    np.subtract(expected[1:], expected[:-1], out=step[:-1])
-    fraction *= step.take(index)
-    fraction += expected.take(index)
+    line = np.zeros(bins, dtype=np.complex64)  # each bin's value and its step to the next one, looked up together
+    line.real = expected
+    np.subtract(expected[1:], expected[:-1], out=line.imag[:-1])
+    seen = line.take(index)
+    fraction *= seen.imag
+    fraction += seen.real
     return fraction
 
 
@@ -69,8 +71,11 @@ def _outside(position: np.ndarray, below: bool, above: bool, bins: int) -> np.nd
 
 def _histogram(index: np.ndarray, fraction: np.ndarray, bins: int) -> np.ndarray:
     """Counts (bins,), each voxel shared linearly between the bin below it and the next one."""
-    upper = np.bincount(index, fraction, bins)
-    counts = np.bincount(index, minlength=bins) - upper
+    one = 2.0 ** int(index.size).bit_length()  # above any sum of fractions: one sum holds both, and is taken apart
+    both = np.bincount(index, np.add(fraction, one, dtype=np.float64), bins)
+    counts = np.floor(both / one)
+    upper = both - counts * one
+    counts -= upper
     counts[1:] += upper[:-1]
     return counts
 

@@ -59,9 +59,9 @@ def counts_inside(image: sitk.Image, mask: sitk.Image) -> tuple[int, int, float]
         seen, inside = values[which], labels[which] != 0
         above = seen > 0
         above &= inside
-        all_of_it += int(np.count_nonzero(inside))
-        above_zero += int(np.count_nonzero(above))
-        if seen.min() < 0:  # picking voxels out takes longer than all the rest
+        counted, positive = int(np.count_nonzero(inside)), int(np.count_nonzero(above))
+        all_of_it, above_zero = all_of_it + counted, above_zero + positive
+        if positive < counted and seen.min() < 0:  # picking voxels out takes longer than all the rest
             lowest = min(lowest, float(seen[inside].min(initial=0)))
     return all_of_it, above_zero, lowest
 
