@@ -86,13 +86,13 @@ def test_from_two_strokes_to_a_result_like_the_command_lines(
     print(f"Dice of the grown tumour with brain1's label: {dice(grown, label):.3f}")
     assert dice(grown, label) > 0.4
 
-    # A process of its own: in this one, earlier tests may have left another number of threads, worth 2e-8.
+    # A process of its own. The network's sums are single precision, in the order of its threads: worth 2e-8.
     command = [sys.executable, "-m", "TumorClassifierLib", "classify", "--model", MODEL, "--image", f"T1C={file}"]
     command += ["--mask", str(files["segmentation"]), "--out", str(tmp_path / "cli"), "--json"]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert told["predicted"] == shown["predicted"]
     for name, probability in told["probabilities"].items():
-        assert shown["probabilities"][name] == pytest.approx(probability, abs=1e-9)
+        assert shown["probabilities"][name] == pytest.approx(probability, abs=1e-7)
     assert "T1C.original_firstorder_Mean," in files["features"].read_text()
     assert "research use only" in files["report"].read_text().lower()
     assert sitk.GetArrayFromImage(sitk.ReadImage(str(files["map"]))).max() == pytest.approx(1.0, abs=1e-6)
